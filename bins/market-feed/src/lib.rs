@@ -1,0 +1,1 @@
+//! News and bars into Redis Streams; the pacer of replays.

@@ -1,0 +1,1 @@
+//! A local, Alpaca-compatible exchange over a simulated market.

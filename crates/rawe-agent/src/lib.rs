@@ -1,0 +1,1 @@
+//! A personality over the engine: scan, vote, size, propose; pure.

@@ -1,0 +1,9 @@
+//! The bus: publish, subscribe for ever, streams, heartbeats.
+//!
+//! One trait, two implementations: Redis, which everything real runs on, and memory, which tests
+//! and the embedded default use. Rules of trading do not live here; neither do message types,
+//! which are `rawe-core`'s.
+
+mod bus;
+
+pub use bus::{Bus, BusError, BusEvent, Entry, EntryId, StreamAppend, Subscription};

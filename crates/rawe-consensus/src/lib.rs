@@ -1,0 +1,1 @@
+//! Quorums, rounds, stances, near misses: apply(event, now) -> effects; pure.

@@ -1,0 +1,1 @@
+//! Sources of news and bars: Alpaca, files, generated scenarios; the pacer of replays.

@@ -1,0 +1,1 @@
+//! The journal of decisions and intents, on SQLite.

@@ -1,0 +1,1 @@
+//! A simulated exchange: accounts, matching, fees, market clock; pure.

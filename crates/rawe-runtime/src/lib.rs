@@ -1,0 +1,1 @@
+//! What every binary's main shares: configuration, logs, the wall clock, shutdown.

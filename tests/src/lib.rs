@@ -1,0 +1,1 @@
+//! Whole-system tests: real processes, a real Redis, real sockets.
