@@ -92,12 +92,17 @@ impl MarketCalendar {
 
     /// The last session that closed at or before `instant`.
     pub fn previous_session(&self, instant: Timestamp) -> Option<Session> {
-        self.search(new_york_date(instant), -1, |session| session.close <= instant)
+        self.search(new_york_date(instant), -1, |session| {
+            session.close <= instant
+        })
     }
 
     /// All sessions of the days `from..=to`, New York dates.
     pub fn sessions(&self, from: NaiveDate, to: NaiveDate) -> Vec<Session> {
-        from.iter_days().take_while(|day| *day <= to).filter_map(|day| self.session(day)).collect()
+        from.iter_days()
+            .take_while(|day| *day <= to)
+            .filter_map(|day| self.session(day))
+            .collect()
     }
 
     /// Whether `class` trades at `instant`: crypto always does.
@@ -169,7 +174,11 @@ fn holiday_rules() -> Vec<Holiday> {
         yearly(1, 1, None, None),
         monthly(1, Weekday::Mon, NthWeek::Third, None),
         monthly(2, Weekday::Mon, NthWeek::Third, None),
-        Holiday::EasterOffset { offset: -2, first: Some(YEARS.0), last: None },
+        Holiday::EasterOffset {
+            offset: -2,
+            first: Some(YEARS.0),
+            last: None,
+        },
         monthly(5, Weekday::Mon, NthWeek::Last, None),
         yearly(6, 19, Some(2022), None),
         yearly(7, 4, None, Some(HalfCheck::Before)),
@@ -188,7 +197,10 @@ fn holiday_rules() -> Vec<Holiday> {
 
 /// Whether a UTC instant falls on a Saturday or Sunday, New York.
 pub fn is_weekend(instant: Timestamp) -> bool {
-    matches!(new_york_date(instant).weekday(), Weekday::Sat | Weekday::Sun)
+    matches!(
+        new_york_date(instant).weekday(),
+        Weekday::Sat | Weekday::Sun
+    )
 }
 
 #[cfg(test)]
@@ -214,7 +226,12 @@ mod tests {
         ] {
             assert!(calendar.session(closed).is_none(), "{closed} was open");
         }
-        for open in [day(2021, 6, 18), day(2021, 12, 31), day(2022, 1, 3), day(2014, 1, 2)] {
+        for open in [
+            day(2021, 6, 18),
+            day(2021, 12, 31),
+            day(2022, 1, 3),
+            day(2014, 1, 2),
+        ] {
             assert!(calendar.session(open).is_some(), "{open} was closed");
         }
         for half in [day(2014, 7, 3), day(2015, 11, 27), day(2025, 12, 24)] {
@@ -228,8 +245,14 @@ mod tests {
         let calendar = MarketCalendar::nyse();
         let winter = calendar.session(day(2026, 3, 6)).unwrap();
         let summer = calendar.session(day(2026, 3, 9)).unwrap();
-        assert_eq!(winter.open, Utc.with_ymd_and_hms(2026, 3, 6, 14, 30, 0).unwrap());
-        assert_eq!(summer.open, Utc.with_ymd_and_hms(2026, 3, 9, 13, 30, 0).unwrap());
+        assert_eq!(
+            winter.open,
+            Utc.with_ymd_and_hms(2026, 3, 6, 14, 30, 0).unwrap()
+        );
+        assert_eq!(
+            summer.open,
+            Utc.with_ymd_and_hms(2026, 3, 9, 13, 30, 0).unwrap()
+        );
     }
 
     #[test]

@@ -223,7 +223,11 @@ pub struct RoundRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Purpose>,
     /// Decisions: USD notional after dissent.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "rust_decimal::serde::str_option")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "rust_decimal::serde::str_option"
+    )]
     pub notional: Option<Decimal>,
     /// Decisions: mean expected profit of the agreeing votes, USD.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -243,7 +247,10 @@ mod tests {
     #[test]
     fn serde_and_display_agree_on_every_outcome() {
         for outcome in RoundOutcome::ALL {
-            assert_eq!(serde_json::to_string(&outcome).unwrap(), format!("\"{outcome}\""));
+            assert_eq!(
+                serde_json::to_string(&outcome).unwrap(),
+                format!("\"{outcome}\"")
+            );
         }
     }
 }

@@ -122,7 +122,9 @@ impl DecisionId {
         let predecessor = predecessor.map_or("first", ClientOrderId::as_str);
         let text = format!("{deployment}|{asset}|{purpose}|{predecessor}");
         let hash = digest::digest(&digest::SHA256, text.as_bytes());
-        let mut encoded = data_encoding::BASE32_NOPAD.encode(hash.as_ref()).to_lowercase();
+        let mut encoded = data_encoding::BASE32_NOPAD
+            .encode(hash.as_ref())
+            .to_lowercase();
         encoded.truncate(20);
         Self(encoded)
     }
@@ -144,7 +146,8 @@ impl ClientOrderId {
 
     /// Reads a client order id back, if it is one of ours.
     pub fn parse_ours(text: &str) -> Option<Self> {
-        text.starts_with(Self::PREFIX).then(|| Self(text.to_owned()))
+        text.starts_with(Self::PREFIX)
+            .then(|| Self(text.to_owned()))
     }
 
     /// The id's text.
@@ -214,7 +217,10 @@ mod tests {
     fn decision_ids_chain_through_their_predecessor() {
         let asset = Symbol::new("AAPL").unwrap();
         let first = DecisionId::derive("demo", &asset, Purpose::Open, None);
-        assert_eq!(first, DecisionId::derive("demo", &asset, Purpose::Open, None));
+        assert_eq!(
+            first,
+            DecisionId::derive("demo", &asset, Purpose::Open, None)
+        );
         assert_eq!(first.as_str().len(), 20);
         let order = first.client_order_id();
         let second = DecisionId::derive("demo", &asset, Purpose::Open, Some(&order));
@@ -230,7 +236,10 @@ mod tests {
     #[test]
     fn derived_ids_repeat_and_are_version_7() {
         let at = Utc.with_ymd_and_hms(2026, 1, 5, 15, 0, 0).unwrap();
-        let source = IdentitySource::Derived { run_id: "seed-1".into(), owner: "a".into() };
+        let source = IdentitySource::Derived {
+            run_id: "seed-1".into(),
+            owner: "a".into(),
+        };
         assert_eq!(source.id(at, 1), source.id(at, 1));
         assert_ne!(source.id(at, 1), source.id(at, 2));
         assert_eq!(source.id(at, 1).get_version_num(), 7);

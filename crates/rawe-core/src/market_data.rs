@@ -107,6 +107,8 @@ impl NewsItem {
     /// such items count for the crypto market's own stream.
     pub fn is_crypto_source(&self) -> bool {
         let source = self.source.to_ascii_lowercase();
-        ["crypto", "bitcoin", "ethereum", "coin"].iter().any(|word| source.contains(word))
+        ["crypto", "bitcoin", "ethereum", "coin"]
+            .iter()
+            .any(|word| source.contains(word))
     }
 }

@@ -35,7 +35,10 @@ pub fn parse_signal(payload: &[u8]) -> Result<ArbitrageSignal, Refusal> {
     let value: Value = serde_json::from_slice(payload)
         .map_err(|error| Refusal::new(RefusalCode::NotJson, error.to_string()))?;
     let Value::Object(object) = value else {
-        return Err(Refusal::new(RefusalCode::NotAnObject, "send one JSON object per message"));
+        return Err(Refusal::new(
+            RefusalCode::NotAnObject,
+            "send one JSON object per message",
+        ));
     };
     let version = optional(&object, "version", read_integer)?.unwrap_or(SIGNAL_VERSION);
     if version == 0 || version > SIGNAL_VERSION {
@@ -51,7 +54,10 @@ pub fn parse_signal(payload: &[u8]) -> Result<ArbitrageSignal, Refusal> {
     if metadata.financial_asset != financial_asset {
         return Err(Refusal::new(
             RefusalCode::AssetMismatch,
-            format!("outer {financial_asset}, metadata {}", metadata.financial_asset),
+            format!(
+                "outer {financial_asset}, metadata {}",
+                metadata.financial_asset
+            ),
         ));
     }
     Ok(ArbitrageSignal {
@@ -75,7 +81,10 @@ pub fn parse_signal(payload: &[u8]) -> Result<ArbitrageSignal, Refusal> {
 fn read_trade(object: &Object) -> Result<ProposedTrade, Refusal> {
     let size = required(object, "size", read_usd)?;
     if size <= 0.0 {
-        return Err(Refusal::new(RefusalCode::OutOfRange, "size must be above 0 USD"));
+        return Err(Refusal::new(
+            RefusalCode::OutOfRange,
+            "size must be above 0 USD",
+        ));
     }
     let size = Decimal::from_f64(size)
         .map(|size| size.round_dp(6))
@@ -124,21 +133,28 @@ fn read_text(value: &Value) -> Result<String, (RefusalCode, &'static str)> {
 }
 
 fn read_object(value: &Value) -> Result<Object, (RefusalCode, &'static str)> {
-    value.as_object().cloned().ok_or((RefusalCode::WrongType, "an object"))
+    value
+        .as_object()
+        .cloned()
+        .ok_or((RefusalCode::WrongType, "an object"))
 }
 
 fn read_typed<T: serde::de::DeserializeOwned>(
     value: &Value,
 ) -> Result<T, (RefusalCode, &'static str)> {
-    serde_json::from_value(value.clone())
-        .map_err(|_| (RefusalCode::WrongType, "an object with the documented fields"))
+    serde_json::from_value(value.clone()).map_err(|_| {
+        (
+            RefusalCode::WrongType,
+            "an object with the documented fields",
+        )
+    })
 }
 
 fn read_integer(value: &Value) -> Result<u64, (RefusalCode, &'static str)> {
     match value {
-        Value::Number(number) => {
-            number.as_u64().ok_or((RefusalCode::OutOfRange, "a whole number of 0 or more"))
-        }
+        Value::Number(number) => number
+            .as_u64()
+            .ok_or((RefusalCode::OutOfRange, "a whole number of 0 or more")),
         _ => Err((RefusalCode::WrongType, "a whole number")),
     }
 }
@@ -175,8 +191,12 @@ fn read_usd(value: &Value) -> Result<f64, (RefusalCode, &'static str)> {
 
 fn read_symbol(value: &Value) -> Result<Symbol, (RefusalCode, &'static str)> {
     let text = value.as_str().ok_or((RefusalCode::WrongType, "a string"))?;
-    Symbol::new(text)
-        .map_err(|_| (RefusalCode::UnknownSymbol, "a symbol as Alpaca writes it, AAPL or BTC/USD"))
+    Symbol::new(text).map_err(|_| {
+        (
+            RefusalCode::UnknownSymbol,
+            "a symbol as Alpaca writes it, AAPL or BTC/USD",
+        )
+    })
 }
 
 fn read_direction(value: &Value) -> Result<Direction, (RefusalCode, &'static str)> {
@@ -212,5 +232,8 @@ fn read_time(value: &Value) -> Result<(Timestamp, bool), (RefusalCode, &'static 
             return Ok((time.and_utc(), true));
         }
     }
-    Err((RefusalCode::WrongType, "an RFC 3339 time such as 2026-01-05T15:00:00Z"))
+    Err((
+        RefusalCode::WrongType,
+        "an RFC 3339 time such as 2026-01-05T15:00:00Z",
+    ))
 }

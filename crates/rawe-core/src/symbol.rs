@@ -47,9 +47,9 @@ impl Symbol {
     pub fn new(text: &str) -> Result<Self, SymbolError> {
         let well_formed = |part: &str| {
             !part.is_empty()
-                && part.bytes().all(|b| {
-                    b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'.' || b == b'-'
-                })
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'.' || b == b'-')
         };
         let mut parts = text.split('/');
         let valid = text.len() <= SYMBOL_LENGTH_MAX
@@ -70,7 +70,11 @@ impl Symbol {
 
     /// A pair with a slash is crypto, everything else a US equity.
     pub fn class(&self) -> AssetClass {
-        if self.0.contains('/') { AssetClass::Crypto } else { AssetClass::UsEquity }
+        if self.0.contains('/') {
+            AssetClass::Crypto
+        } else {
+            AssetClass::UsEquity
+        }
     }
 
     /// The form without the slash, in which Alpaca reports crypto positions (`BTCUSD`).
@@ -120,7 +124,16 @@ mod tests {
         for good in ["AAPL", "BRK.B", "BTC/USD", "V", "BF-B"] {
             assert_eq!(Symbol::new(good).unwrap().as_str(), good);
         }
-        for bad in ["", "aapl", "BTC/", "/USD", "A/B/C", "A B", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "É"] {
+        for bad in [
+            "",
+            "aapl",
+            "BTC/",
+            "/USD",
+            "A/B/C",
+            "A B",
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+            "É",
+        ] {
             assert!(Symbol::new(bad).is_err(), "{bad:?} was accepted");
         }
     }
