@@ -1,1 +1,9 @@
 //! Alpaca's REST API: wire types shared with the paper exchange, trading and data clients.
+//!
+//! [`types`] is the contract in both directions; [`TradingClient`] is the only [`Broker`] of the
+//! collective that leaves the process; [`DataClient`] reads bars, news and the calendar. Rules of
+//! trading live in `rawe-execution`, the conversion of bars in `rawe-feed`.
+//!
+//! [`Broker`]: rawe_execution::broker::Broker
+
+pub mod types;
