@@ -20,7 +20,10 @@ pub struct EntryId {
 
 impl EntryId {
     /// Before the first entry of every stream (`0-0`).
-    pub const START: Self = Self { millis: 0, sequence: 0 };
+    pub const START: Self = Self {
+        millis: 0,
+        sequence: 0,
+    };
 }
 
 impl fmt::Display for EntryId {
@@ -35,7 +38,9 @@ impl FromStr for EntryId {
         let (millis, sequence) = text.split_once('-').unwrap_or((text, "0"));
         match (millis.parse(), sequence.parse()) {
             (Ok(millis), Ok(sequence)) => Ok(Self { millis, sequence }),
-            _ => Err(BusError::Protocol(format!("'{text}' is not a stream entry id"))),
+            _ => Err(BusError::Protocol(format!(
+                "'{text}' is not a stream entry id"
+            ))),
         }
     }
 }

@@ -5,5 +5,12 @@
 //! which are `rawe-core`'s.
 
 mod bus;
+mod memory;
+mod queue;
+mod redis_bus;
+mod redis_error;
+mod redis_subscription;
 
 pub use bus::{Bus, BusError, BusEvent, Entry, EntryId, StreamAppend, Subscription};
+pub use memory::MemoryBus;
+pub use redis_bus::{RedisBus, describe_url};
