@@ -1,1 +1,29 @@
-//! A simulated exchange: accounts, matching, fees, market clock; pure.
+//! A simulated exchange: assets, prices, accounts, matching, fees and the market's clock; pure.
+//!
+//! [`MarketData`] holds what never changes (assets and bars) and may be shared; an [`Exchange`]
+//! holds one account's money, orders and positions and a virtual clock that only moves forward.
+//! Time is always an argument, nothing is random, and no I/O happens here: `paper-exchange` puts
+//! Alpaca's HTTP API in front, backtests call it directly. It plays no order book, no partial
+//! fills, no extended hours, no interest and no dividends.
+
+pub mod account;
+pub mod asset;
+pub mod checks;
+pub mod data;
+pub mod exchange;
+pub mod matching;
+pub mod order;
+pub mod position;
+pub mod refusal;
+pub mod series;
+
+pub use account::AccountView;
+pub use asset::Asset;
+pub use data::{AssetIndex, MarketData};
+pub use exchange::{ClockRefusal, Exchange, ExchangeConfig};
+pub use order::{
+    Amount, Fill, NewOrder, Order, OrderStatus, OrderType, PositionIntent, Side, TimeInForce,
+};
+pub use position::Position;
+pub use refusal::OrderRefusal;
+pub use series::{BarView, PriceSeries, SeriesError};
