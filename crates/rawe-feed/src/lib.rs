@@ -1,1 +1,12 @@
 //! Sources of news and bars: Alpaca, files, generated scenarios; the pacer of replays.
+//!
+//! [`bar_times`] converts between the instants by which files and Alpaca stamp bars, [`files`]
+//! reads bars and news from CSV and JSON lines, [`scenario`] generates a whole market with its
+//! stories from a seed. How items reach the bus is the `market-feed` binary.
+
+pub mod bar_times;
+pub mod files;
+mod symbol_map;
+
+pub use files::register_of;
+pub use symbol_map::{SymbolMap, SymbolMapError};
