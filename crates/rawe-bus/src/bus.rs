@@ -166,6 +166,10 @@ pub trait Bus: fmt::Debug + Send + Sync {
     /// The newest entry of a stream.
     async fn last(&self, stream: &str) -> Result<Option<Entry>, BusError>;
 
+    /// Empties streams, for a fresh run: their entries go, their ids keep counting up, so that a
+    /// reader that still holds an old id sees every later entry. An absent stream is fine.
+    async fn clear_streams(&self, streams: &[&str]) -> Result<(), BusError>;
+
     /// Sets one field of a hash.
     async fn set_field(&self, hash: &str, field: &str, payload: &[u8]) -> Result<(), BusError>;
 

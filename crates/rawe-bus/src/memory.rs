@@ -198,6 +198,14 @@ impl Bus for MemoryBus {
             .and_then(|entries| entries.back().cloned()))
     }
 
+    async fn clear_streams(&self, streams: &[&str]) -> Result<(), BusError> {
+        let mut state = self.lock();
+        for stream in streams {
+            state.streams.remove(*stream);
+        }
+        Ok(())
+    }
+
     async fn set_field(&self, hash: &str, field: &str, payload: &[u8]) -> Result<(), BusError> {
         let mut state = self.lock();
         let fields = state.hashes.entry(hash.to_owned()).or_default();

@@ -23,6 +23,10 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a call may take altogether, reconnection included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// How much longer an append may take for each entry: history comes in big batches.
+const APPEND_TIMEOUT_PER_ENTRY: Duration = Duration::from_micros(500);
+/// The last resort of the command connection; every call has its own, shorter deadline.
+const COMMAND_TIMEOUT_MAX: Duration = Duration::from_secs(20);
 /// How many idle connections for blocking reads are kept.
 const IDLE_READERS_MAX: usize = 8;
 /// The field of a stream entry which holds the payload.
@@ -106,7 +110,7 @@ impl RedisBus {
             .set_min_delay(Duration::from_millis(50))
             .set_max_delay(Duration::from_millis(200))
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(ANSWER_TIMEOUT));
+            .set_response_timeout(Some(COMMAND_TIMEOUT_MAX));
         let commands = client
             .get_connection_manager_lazy(config)
             .map_err(|e| classify(&e))?;
@@ -278,7 +282,9 @@ impl Bus for RedisBus {
             return Ok(vec![EntryId::START; appends.len()]);
         }
         let mut connection = self.shared.commands.clone();
-        let ids: Vec<String> = within(CALL_TIMEOUT, pipeline.query_async(&mut connection)).await?;
+        let surplus = u32::try_from(written).unwrap_or(u32::MAX);
+        let limit = CALL_TIMEOUT + APPEND_TIMEOUT_PER_ENTRY.saturating_mul(surplus);
+        let ids: Vec<String> = within(limit, pipeline.query_async(&mut connection)).await?;
         if ids.len() != written {
             let problem = format!("{written} entries were appended, {} answered", ids.len());
             return Err(BusError::Protocol(problem));
@@ -318,6 +324,10 @@ impl Bus for RedisBus {
         count: usize,
         block: Duration,
     ) -> Result<BTreeMap<String, Vec<Entry>>, BusError> {
+        if streams.is_empty() {
+            tokio::time::sleep(block).await;
+            return Ok(BTreeMap::new());
+        }
         let mut command = redis::cmd("XREAD");
         command.arg("COUNT").arg(count);
         let millis = u64::try_from(block.as_millis()).unwrap_or(u64::MAX);
@@ -355,6 +365,16 @@ impl Bus for RedisBus {
         command.arg(stream).arg("+").arg("-").arg("COUNT").arg(1);
         let entries: Vec<RawEntry> = self.query(&command).await?;
         entries.into_iter().next().map(entry).transpose()
+    }
+
+    async fn clear_streams(&self, streams: &[&str]) -> Result<(), BusError> {
+        for stream in streams {
+            // Trimmed, not deleted: a deleted stream would start its ids anew.
+            let mut command = redis::cmd("XTRIM");
+            command.arg(stream).arg("MAXLEN").arg(0);
+            self.query::<redis::Value>(&command).await?;
+        }
+        Ok(())
     }
 
     async fn set_field(&self, hash: &str, field: &str, payload: &[u8]) -> Result<(), BusError> {
