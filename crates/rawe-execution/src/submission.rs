@@ -1,0 +1,425 @@
+//! One order from its intent to its end, sent exactly once: a pure state machine.
+//!
+//! The intent is on record before the first byte leaves; an unknown outcome is resolved by looking
+//! the order up, never by sending blindly; the same id is sent again at most once, and only after
+//! the broker has confirmed several times that it does not have it. The shell performs the
+//! [`Action`]s and answers with [`Event`]s; waiting is given as a duration, because a replay's
+//! market time stands still while an order is looked up.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use rawe_core::{DecisionId, RoundOutcome, Timestamp};
+
+use crate::broker::{Amount, BrokerError, OrderReport, OrderStatus, SubmitOutcome};
+use crate::gate::ApprovedOrder;
+use crate::journal::{Intent, Resolution};
+use crate::tracker::OrderTracker;
+
+/// Waits between look-ups of an unknown order: only after all of them have answered "no such
+/// order" (six seconds in all) is it taken as not placed, because a lost POST may show up late.
+const LOOKUP_WAITS_MS: [u64; 6] = [100, 300, 600, 1_000, 1_500, 2_500];
+/// First wait between polls of a working order; it doubles up to the longest.
+const POLL_WAIT_FIRST_MS: u64 = 5;
+/// The longest wait between polls, also while the broker cannot be asked.
+const POLL_WAIT_MAX_MS: u64 = 5_000;
+/// A working order that the broker no longer finds this often in a row is over.
+const VANISHED_MAX: u32 = 20;
+/// An order older than the decision by more than this was not made for it.
+const AGE_TOLERANCE_MIN_SECS: i64 = 60;
+
+/// What the shell did, and what came of it.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The intent is on record.
+    Recorded,
+    /// The intent could not be recorded.
+    NotRecorded(String),
+    /// The order was sent.
+    Sent(SubmitOutcome),
+    /// The order was looked up by our id.
+    LookedUp(Result<Option<OrderReport>, BrokerError>),
+}
+
+/// What the shell has to do, in this order. The last one of a batch awaits an event or ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Put the intent on record; answer `Recorded` or `NotRecorded`.
+    RecordIntent,
+    /// Send the order once; answer `Sent`.
+    Send,
+    /// Wait, look the order up by our id; answer `LookedUp`.
+    LookUp {
+        /// Monotonic time to wait first.
+        after: Duration,
+    },
+    /// Put on record what the broker said.
+    RecordReport(Box<OrderReport>),
+    /// Put on record how the intent ended.
+    Resolve(Resolution),
+    /// Nothing more to do.
+    Finish,
+}
+
+/// How a submission ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The order is terminal; look at its filled quantity, whatever its status.
+    Terminal(Box<OrderReport>),
+    /// The broker refused it.
+    Rejected(String),
+    /// It never reached the broker.
+    NeverSent(String),
+    /// It could not be put on record, so it was not sent.
+    NotRecorded(String),
+}
+
+impl End {
+    /// The code for a round whose order ended so; `None` when something was filled.
+    pub fn outcome(&self) -> Option<RoundOutcome> {
+        match self {
+            Self::Terminal(report) if report.filled_quantity.is_zero() => {
+                Some(RoundOutcome::BrokerRejected)
+            }
+            Self::Terminal(_) => None,
+            Self::Rejected(_) => Some(RoundOutcome::BrokerRejected),
+            Self::NeverSent(_) => Some(RoundOutcome::Stale),
+            Self::NotRecorded(_) => Some(RoundOutcome::JournalFailed),
+        }
+    }
+}
+
+/// Where a submission stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The intent is being recorded.
+    Recording,
+    /// The order is on its way.
+    Sending,
+    /// The broker may or may not have it; it counts as exposure.
+    Unknown,
+    /// The broker refused in a way that may mean it has the order already: it is looked up.
+    Duplicate,
+    /// The broker has it.
+    Working,
+    /// It is over.
+    Ended,
+}
+
+/// One order on its way. Made only from an approved order, or from the journal to be resolved.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    intent: Intent,
+    phase: Phase,
+    sends: u32,
+    resumed: bool,
+    not_found: u32,
+    waits: u32,
+    doubt: String,
+    tracker: Option<OrderTracker>,
+    end: Option<End>,
+}
+
+impl Submission {
+    /// A submission of an approved order. Start it with [`Submission::begin`].
+    pub fn new(
+        approved: ApprovedOrder,
+        decision_id: DecisionId,
+        round_id: String,
+        decided_at: Timestamp,
+    ) -> Self {
+        Self::with_intent(approved.into_intent(decision_id, round_id, decided_at))
+    }
+
+    /// An intent found in the journal without an end: it is looked up and never sent.
+    pub fn resume(intent: Intent) -> Self {
+        let mut submission = Self::with_intent(intent);
+        submission.resumed = true;
+        submission
+            .doubt
+            .push_str("the engine stopped before the outcome was on record");
+        submission
+    }
+
+    fn with_intent(intent: Intent) -> Self {
+        Self {
+            intent,
+            phase: Phase::Recording,
+            sends: 0,
+            resumed: false,
+            not_found: 0,
+            waits: 0,
+            doubt: String::new(),
+            tracker: None,
+            end: None,
+        }
+    }
+
+    /// The intent.
+    pub fn intent(&self) -> &Intent {
+        &self.intent
+    }
+
+    /// Where it stands.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// How it ended, once it has.
+    pub fn end(&self) -> Option<&End> {
+        self.end.as_ref()
+    }
+
+    /// What the broker said of the order so far.
+    pub fn report(&self) -> Option<&OrderReport> {
+        self.tracker.as_ref().map(OrderTracker::report)
+    }
+
+    /// Why the outcome is in doubt, for the log.
+    pub fn doubt(&self) -> &str {
+        &self.doubt
+    }
+
+    /// How often the order was sent: 0, 1 or 2, the second time under the same id.
+    pub fn sends(&self) -> u32 {
+        self.sends
+    }
+
+    /// The first actions; also the way to go on with a submission that was put aside.
+    pub fn begin(&mut self) -> Vec<Action> {
+        match self.phase {
+            Phase::Recording if !self.resumed => vec![Action::RecordIntent],
+            Phase::Recording | Phase::Sending => {
+                self.phase = Phase::Unknown;
+                vec![Action::LookUp {
+                    after: Duration::ZERO,
+                }]
+            }
+            Phase::Unknown | Phase::Duplicate | Phase::Working => {
+                vec![Action::LookUp {
+                    after: Duration::ZERO,
+                }]
+            }
+            Phase::Ended => vec![Action::Finish],
+        }
+    }
+
+    /// Takes an event and says what to do next. `now` is market time.
+    pub fn apply(&mut self, event: Event, now: Timestamp) -> Vec<Action> {
+        match (self.phase, event) {
+            (Phase::Recording, Event::Recorded) => self.send_if_valid(now),
+            (Phase::Recording, Event::NotRecorded(reason)) => {
+                self.phase = Phase::Ended;
+                self.end = Some(End::NotRecorded(reason));
+                vec![Action::Finish]
+            }
+            (Phase::Sending, Event::Sent(outcome)) => self.after_send(outcome),
+            (Phase::Unknown | Phase::Duplicate, Event::LookedUp(answer)) => {
+                self.after_lookup(answer, now)
+            }
+            (Phase::Working, Event::LookedUp(answer)) => self.after_poll(answer),
+            (Phase::Ended, _) => vec![Action::Finish],
+            // An answer to a question that was not asked: ask the broker, which knows.
+            (Phase::Recording, _) => vec![Action::RecordIntent],
+            (phase, _) => {
+                if phase == Phase::Sending {
+                    self.phase = Phase::Unknown;
+                }
+                vec![Action::LookUp {
+                    after: Duration::ZERO,
+                }]
+            }
+        }
+    }
+
+    fn send_if_valid(&mut self, now: Timestamp) -> Vec<Action> {
+        if now > self.intent.void_after {
+            return self.never_sent(format!("void after {}", self.intent.void_after));
+        }
+        self.phase = Phase::Sending;
+        self.sends += 1;
+        vec![Action::Send]
+    }
+
+    fn after_send(&mut self, outcome: SubmitOutcome) -> Vec<Action> {
+        match outcome {
+            SubmitOutcome::Accepted(report) if self.is_same_order(&report) => self.take(*report),
+            SubmitOutcome::Accepted(report) => {
+                let doubt = format!("the answer is about order {}", report.client_order_id);
+                self.look_up_from_start(Phase::Unknown, doubt)
+            }
+            SubmitOutcome::Rejected(rejection) => {
+                let message = format!("{} {}", rejection.status, rejection.message);
+                if self.sends < 2 {
+                    return self.rejected(message);
+                }
+                // The first one may have landed late and be why the second is refused.
+                self.look_up_from_start(Phase::Duplicate, message)
+            }
+            SubmitOutcome::Duplicate(doubt) => self.look_up_from_start(Phase::Duplicate, doubt),
+            SubmitOutcome::Unknown(doubt) => self.look_up_from_start(Phase::Unknown, doubt),
+        }
+    }
+
+    fn look_up_from_start(&mut self, phase: Phase, doubt: String) -> Vec<Action> {
+        self.phase = phase;
+        self.doubt = doubt;
+        self.not_found = 0;
+        self.waits = 0;
+        vec![Action::LookUp {
+            after: Duration::from_millis(LOOKUP_WAITS_MS[0]),
+        }]
+    }
+
+    fn after_lookup(
+        &mut self,
+        answer: Result<Option<OrderReport>, BrokerError>,
+        now: Timestamp,
+    ) -> Vec<Action> {
+        match answer {
+            Ok(Some(report)) if self.is_same_order(&report) => self.take(report),
+            Ok(Some(report)) => self.rejected(format!(
+                "the id {} is taken by another order: {:?} {} submitted {:?}",
+                report.client_order_id, report.side, report.symbol, report.submitted_at
+            )),
+            Ok(None) => {
+                self.not_found += 1;
+                let next = usize::try_from(self.not_found)
+                    .ok()
+                    .and_then(|index| LOOKUP_WAITS_MS.get(index));
+                match next {
+                    Some(wait) => vec![Action::LookUp {
+                        after: Duration::from_millis(*wait),
+                    }],
+                    None => self.confirmed_not_found(now),
+                }
+            }
+            Err(error) => {
+                // No answer is no evidence: the count of "no such order" stands.
+                self.doubt = error.to_string();
+                vec![Action::LookUp {
+                    after: self.next_wait(LOOKUP_WAITS_MS[0]),
+                }]
+            }
+        }
+    }
+
+    fn confirmed_not_found(&mut self, now: Timestamp) -> Vec<Action> {
+        if self.phase == Phase::Duplicate {
+            return self.rejected(format!(
+                "refused, and not found at the broker: {}",
+                self.doubt
+            ));
+        }
+        if self.resumed || self.sends >= 2 {
+            return self.never_sent("confirmed not found at the broker".to_owned());
+        }
+        self.send_if_valid(now)
+    }
+
+    fn after_poll(&mut self, answer: Result<Option<OrderReport>, BrokerError>) -> Vec<Action> {
+        match answer {
+            Ok(Some(report)) => {
+                self.not_found = 0;
+                self.take(report)
+            }
+            Ok(None) => {
+                self.not_found += 1;
+                match self.report() {
+                    Some(report) if self.not_found >= VANISHED_MAX => {
+                        let mut gone = report.clone();
+                        gone.status = OrderStatus::Canceled;
+                        self.take(gone)
+                    }
+                    _ => vec![Action::LookUp {
+                        after: self.next_wait(POLL_WAIT_FIRST_MS),
+                    }],
+                }
+            }
+            Err(error) => {
+                self.doubt = error.to_string();
+                vec![Action::LookUp {
+                    after: self.next_wait(POLL_WAIT_FIRST_MS),
+                }]
+            }
+        }
+    }
+
+    /// Merges a report of this order.
+    fn take(&mut self, report: OrderReport) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let is_new = if let Some(tracker) = &mut self.tracker {
+            tracker.apply(&report).is_ok_and(|change| change.is_new)
+        } else {
+            self.tracker = Some(OrderTracker::new(report));
+            self.waits = 0;
+            self.not_found = 0;
+            true
+        };
+        self.phase = Phase::Working;
+        let Some(merged) = self.report().cloned().map(Box::new) else {
+            return vec![Action::LookUp {
+                after: self.next_wait(POLL_WAIT_FIRST_MS),
+            }];
+        };
+        if is_new {
+            actions.push(Action::RecordReport(merged.clone()));
+        }
+        if merged.status.is_terminal() {
+            self.phase = Phase::Ended;
+            self.end = Some(End::Terminal(merged.clone()));
+            actions.push(Action::Resolve(Resolution::Terminal(merged)));
+            actions.push(Action::Finish);
+        } else {
+            actions.push(Action::LookUp {
+                after: self.next_wait(POLL_WAIT_FIRST_MS),
+            });
+        }
+        actions
+    }
+
+    /// Doubles from `first_ms` up to the longest wait.
+    fn next_wait(&mut self, first_ms: u64) -> Duration {
+        let factor = 1_u64 << self.waits.min(16);
+        self.waits += 1;
+        Duration::from_millis(first_ms.saturating_mul(factor).min(POLL_WAIT_MAX_MS))
+    }
+
+    fn rejected(&mut self, message: String) -> Vec<Action> {
+        self.phase = Phase::Ended;
+        self.end = Some(End::Rejected(message.clone()));
+        vec![
+            Action::Resolve(Resolution::Rejected { message }),
+            Action::Finish,
+        ]
+    }
+
+    fn never_sent(&mut self, reason: String) -> Vec<Action> {
+        self.phase = Phase::Ended;
+        self.end = Some(End::NeverSent(reason.clone()));
+        vec![
+            Action::Resolve(Resolution::NeverSent { reason }),
+            Action::Finish,
+        ]
+    }
+
+    /// Whether the report is of the order of this intent: id, symbol, side, size, and not of an
+    /// earlier decision that had the same id.
+    fn is_same_order(&self, report: &OrderReport) -> bool {
+        let order = &self.intent.order;
+        let same_size = match order.amount {
+            Amount::Notional(notional) => report.notional == Some(notional),
+            Amount::Quantity(quantity) => report.quantity == Some(quantity),
+        };
+        let tolerance = (self.intent.void_after - self.intent.decided_at)
+            .max(TimeDelta::seconds(AGE_TOLERANCE_MIN_SECS));
+        let recent = report
+            .submitted_at
+            .is_none_or(|submitted| submitted + tolerance >= self.intent.decided_at);
+        report.client_order_id == order.client_order_id.as_str()
+            && report.symbol == order.symbol
+            && report.side == order.side
+            && same_size
+            && recent
+    }
+}
