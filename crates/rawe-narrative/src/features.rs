@@ -51,6 +51,11 @@ pub struct AssetFeatures {
     pub velocity: f64,
     /// See `intensity`.
     pub dispersion: f64,
+    /// Tone with half-life 4 h of the market stream: the nowcast, raw.
+    pub tone_nowcast: f64,
+    /// Narrative volatility: exponentially weighted deviation of the change of intensity,
+    /// half-life 24 h, annualised.
+    pub narrative_volatility: f64,
     /// Percentile 0..1 of the present volatility in its own past, for the risk score.
     pub volatility_percentile: f64,
     /// The live narrative that weighs most on the asset now, if any.

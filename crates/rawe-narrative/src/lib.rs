@@ -3,6 +3,31 @@
 //! Pure and deterministic: same events, same bytes. It does no I/O, reads no clock and uses no
 //! randomness. What an agent makes of the features is `rawe-agent`'s.
 
-pub mod features;
+mod asset;
+mod clustering;
+mod decay;
+mod hash;
+mod lexicon;
+mod linking;
+mod price;
+mod seasonal;
+mod terms;
+mod tokens;
+mod voices;
 
+pub mod effects;
+pub mod engine;
+pub mod features;
+pub mod rating;
+pub mod tone;
+
+pub use effects::{NarrativeEffect, NarrativeState};
+pub use engine::{EngineConfig, NarrativeEngine};
 pub use features::{AssetFeatures, FeatureSnapshot, NarrativeBrief};
+pub use rating::Rating;
+pub use tone::tone;
+
+/// Hours from `from` to `to`, negative if `to` is earlier.
+fn hours_between(from: rawe_core::Timestamp, to: rawe_core::Timestamp) -> f64 {
+    (to - from).num_milliseconds() as f64 / 3_600_000.0
+}

@@ -1,0 +1,381 @@
+//! Clustering items into narratives, one pass with merging: an item joins the nearest living
+//! narrative or founds one. The cost of an item does not grow with the number of past items.
+
+mod index;
+mod merging;
+pub(crate) mod narrative;
+
+use std::collections::VecDeque;
+
+use chrono::TimeDelta;
+use rawe_core::{NewsItem, Timestamp};
+
+use crate::effects::NarrativeEffect;
+use crate::hash::{FastHasher, FastMap};
+use crate::rating::Rating;
+use crate::terms::{TermId, Vocabulary};
+use crate::tokens::Tokens;
+use crate::voices::{ActiveVoices, voice_of};
+use index::{Dots, Index, Slot};
+use narrative::Narrative;
+use std::hash::Hasher;
+
+/// An item joins at this cosine or above.
+const JOIN_COSINE: f64 = 0.18;
+/// A narrative dies after this many items of others.
+const LIVE_ITEMS: u64 = 3_000;
+/// And after this long without an item, days.
+const LIVE_DAYS: i64 = 5;
+/// A merge pass comes after this many items.
+const MERGE_EVERY_ITEMS: u64 = 500;
+/// Terms of one narrative: pruned to the first when above the second.
+const TERMS_KEPT: usize = 256;
+const TERMS_MAX: usize = 320;
+/// A rise is told at this many items.
+const RISEN_ITEMS: u64 = 10;
+/// Texts remembered to know copies.
+const COPIES_REMEMBERED: usize = 4_096;
+/// Aliases of merged narratives remembered.
+const ALIASES_MAX: usize = 10_000;
+
+/// An item on its way into a narrative.
+pub(crate) struct Incoming<'a> {
+    pub(crate) at: Timestamp,
+    pub(crate) item: &'a NewsItem,
+    pub(crate) tokens: &'a Tokens,
+    pub(crate) tone: f64,
+    /// The engine's asset numbers and weights.
+    pub(crate) links: &'a [(u32, f64)],
+}
+
+/// All living narratives.
+#[derive(Clone, Debug)]
+pub(crate) struct Clusterer {
+    vocabulary: Vocabulary,
+    index: Index,
+    slots: Vec<Option<Narrative>>,
+    norms: Vec<f64>,
+    free: Vec<Slot>,
+    items: u64,
+    founded: u64,
+    now: Option<Timestamp>,
+    voices: ActiveVoices,
+    aliases: FastMap<Box<str>, Box<str>>,
+    alias_order: VecDeque<Box<str>>,
+    copies: FastMap<u64, (Slot, u64)>,
+    copy_order: VecDeque<u64>,
+    last: Option<Slot>,
+    terms: Vec<TermId>,
+    dots: Dots,
+}
+
+impl Clusterer {
+    pub(crate) fn new() -> Self {
+        Self {
+            vocabulary: Vocabulary::new(),
+            index: Index::default(),
+            slots: Vec::new(),
+            norms: Vec::new(),
+            free: Vec::new(),
+            items: 0,
+            founded: 0,
+            now: None,
+            voices: ActiveVoices::default(),
+            aliases: FastMap::default(),
+            alias_order: VecDeque::new(),
+            copies: FastMap::default(),
+            copy_order: VecDeque::new(),
+            last: None,
+            terms: Vec::new(),
+            dots: Dots::default(),
+        }
+    }
+
+    /// Takes an item in; items without a single term tell no story and only make a voice heard.
+    pub(crate) fn add(&mut self, incoming: &Incoming<'_>, effects: &mut Vec<NarrativeEffect>) {
+        let at = self.now.map_or(incoming.at, |now| now.max(incoming.at));
+        self.now = Some(at);
+        self.items += 1;
+        let voice = voice_of(incoming.item);
+        self.voices.hear(at, voice);
+        let mut terms = std::mem::take(&mut self.terms);
+        self.vocabulary.read(incoming.tokens, &mut terms);
+        self.last = None;
+        if !terms.is_empty() {
+            let slot = self.place(incoming, at, &terms, effects);
+            self.last = Some(slot);
+            if let Some(Some(narrative)) = self.slots.get_mut(slot as usize) {
+                narrative.spread(at, self.items, incoming.tone, incoming.item);
+                narrative.tellers.hear(at, voice);
+                for (asset, weight) in incoming.links {
+                    narrative.link(at, *asset, *weight, incoming.tone);
+                }
+                if narrative.independent >= crate::rating::RATED_ITEMS_MIN {
+                    narrative.remember_state(at, &self.vocabulary);
+                }
+            }
+            self.tell_rise(slot, at, effects);
+        }
+        self.terms = terms;
+        if self.items.is_multiple_of(MERGE_EVERY_ITEMS) {
+            self.tidy(at, effects);
+        }
+    }
+
+    /// Finds or founds the item's narrative and adds its terms there, unless it is a copy.
+    fn place(
+        &mut self,
+        incoming: &Incoming<'_>,
+        at: Timestamp,
+        terms: &[TermId],
+        effects: &mut Vec<NarrativeEffect>,
+    ) -> Slot {
+        let key = content_key(terms);
+        if let Some(slot) = self.known_copy(key, at) {
+            return slot;
+        }
+        self.vocabulary.count(terms);
+        let square: f64 = terms
+            .iter()
+            .map(|id| self.vocabulary.weight(*id).powi(2))
+            .sum();
+        let length = square.sqrt().max(f64::MIN_POSITIVE);
+        let slot = self.nearest(terms, length, at).unwrap_or_else(|| {
+            let slot = self.found(incoming.item, at);
+            if let Some(Some(narrative)) = self.slots.get(slot as usize) {
+                effects.push(NarrativeEffect::Born {
+                    id: narrative.id.to_string(),
+                    at,
+                });
+            }
+            slot
+        });
+        self.join(slot, terms, length, incoming.item);
+        self.remember_copy(key, slot);
+        slot
+    }
+
+    /// The best living narrative at the joining cosine or above.
+    fn nearest(&mut self, terms: &[TermId], length: f64, at: Timestamp) -> Option<Slot> {
+        self.dots.clear(self.slots.len());
+        for term in terms {
+            self.index
+                .accumulate(*term, 1.0, &self.vocabulary, &mut self.dots);
+        }
+        let mut best: Option<(f64, Slot)> = None;
+        for slot in &self.dots.touched {
+            let norm = self
+                .norms
+                .get(*slot as usize)
+                .copied()
+                .unwrap_or(f64::INFINITY);
+            let cosine = self.dots.get(*slot) / (length * norm);
+            if cosine >= JOIN_COSINE
+                && best.is_none_or(|(most, _)| cosine > most)
+                && self.is_live(*slot, at)
+            {
+                best = Some((cosine, *slot));
+            }
+        }
+        best.map(|(_, slot)| slot)
+    }
+
+    fn is_live(&self, slot: Slot, at: Timestamp) -> bool {
+        let narrative = self.slots.get(slot as usize).and_then(Option::as_ref);
+        narrative.is_some_and(|narrative| {
+            self.items.saturating_sub(narrative.last_item) <= LIVE_ITEMS
+                && at - narrative.last_at <= TimeDelta::days(LIVE_DAYS)
+        })
+    }
+
+    fn found(&mut self, item: &NewsItem, at: Timestamp) -> Slot {
+        self.founded += 1;
+        let narrative = Some(Narrative::found(item, self.founded, at));
+        if let Some(slot) = self.free.pop() {
+            if let Some(place) = self.slots.get_mut(slot as usize) {
+                *place = narrative;
+            }
+            return slot;
+        }
+        self.slots.push(narrative);
+        self.norms.push(0.0);
+        Slot::try_from(self.slots.len() - 1).unwrap_or(Slot::MAX)
+    }
+
+    /// Adds an independent item's terms to a narrative.
+    fn join(&mut self, slot: Slot, terms: &[TermId], length: f64, item: &NewsItem) {
+        let Some(Some(narrative)) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
+        for term in terms {
+            let unit = self.vocabulary.weight(*term) / length;
+            let count = narrative.add_term(*term, 1.0, unit as f32);
+            self.index.set(*term, slot, count);
+        }
+        narrative.independent += 1;
+        narrative.offer_headline(item, terms, &self.vocabulary);
+        self.settle(slot);
+    }
+
+    /// Bounds a narrative's terms and works its length out again.
+    fn settle(&mut self, slot: Slot) {
+        let Some(Some(narrative)) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
+        if narrative.terms().len() > TERMS_MAX {
+            for term in narrative.prune(TERMS_KEPT, &self.vocabulary) {
+                self.index.remove(term, slot);
+            }
+        }
+        if let Some(norm) = self.norms.get_mut(slot as usize) {
+            *norm = narrative.norm_square(&self.vocabulary).sqrt();
+        }
+    }
+
+    fn known_copy(&self, key: u64, at: Timestamp) -> Option<Slot> {
+        let (slot, sequence) = self.copies.get(&key).copied()?;
+        let narrative = self.slots.get(slot as usize)?.as_ref()?;
+        (narrative.sequence == sequence && self.is_live(slot, at)).then_some(slot)
+    }
+
+    fn remember_copy(&mut self, key: u64, slot: Slot) {
+        let Some(Some(narrative)) = self.slots.get(slot as usize) else {
+            return;
+        };
+        if self
+            .copies
+            .insert(key, (slot, narrative.sequence))
+            .is_none()
+        {
+            self.copy_order.push_back(key);
+        }
+        if self.copy_order.len() > COPIES_REMEMBERED
+            && let Some(oldest) = self.copy_order.pop_front()
+        {
+            self.copies.remove(&oldest);
+        }
+    }
+
+    fn tell_rise(&mut self, slot: Slot, at: Timestamp, effects: &mut Vec<NarrativeEffect>) {
+        let Some(Some(narrative)) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
+        let rating = narrative.rating();
+        if narrative.risen || narrative.items < RISEN_ITEMS || rating == Rating::NotRated {
+            return;
+        }
+        narrative.risen = true;
+        effects.push(NarrativeEffect::Risen {
+            id: narrative.id.to_string(),
+            name: narrative.name(&self.vocabulary),
+            headline: narrative.headline().to_owned(),
+            rating,
+            items: narrative.items,
+            // The engine knows the assets' symbols and fills them in.
+            assets: Vec::new(),
+            at,
+        });
+    }
+
+    /// Buries the dead, merges the living, forgets unused terms.
+    fn tidy(&mut self, at: Timestamp, effects: &mut Vec<NarrativeEffect>) {
+        for place in 0..self.slots.len() {
+            let Ok(slot) = Slot::try_from(place) else {
+                break;
+            };
+            if self.slots.get(place).is_some_and(Option::is_some) && !self.is_live(slot, at) {
+                if let Some(narrative) = self.remove(slot) {
+                    effects.push(NarrativeEffect::Died {
+                        id: narrative.id.to_string(),
+                        items: narrative.items,
+                        at,
+                    });
+                }
+            }
+        }
+        for place in 0..self.slots.len() {
+            if let (Some(Some(narrative)), Some(norm)) =
+                (self.slots.get(place), self.norms.get_mut(place))
+            {
+                *norm = narrative.norm_square(&self.vocabulary).sqrt();
+            }
+        }
+        self.merge_pass(at, effects);
+        let index = &self.index;
+        self.vocabulary.tidy(|term| index.uses(term));
+    }
+
+    /// Takes a narrative out of its place and off the index.
+    fn remove(&mut self, slot: Slot) -> Option<Narrative> {
+        let narrative = self.slots.get_mut(slot as usize)?.take()?;
+        for term in narrative.terms() {
+            self.index.remove(term.id, slot);
+        }
+        self.free.push(slot);
+        Some(narrative)
+    }
+
+    fn add_alias(&mut self, from: Box<str>, to: Box<str>) {
+        if self.aliases.insert(from.clone(), to).is_none() {
+            self.alias_order.push_back(from);
+        }
+        if self.alias_order.len() > ALIASES_MAX
+            && let Some(oldest) = self.alias_order.pop_front()
+        {
+            self.aliases.remove(&oldest);
+        }
+    }
+
+    /// The id a narrative goes by now: its own, or that of the one it was merged into.
+    pub(crate) fn resolve<'a>(&'a self, id: &'a str) -> &'a str {
+        let mut current = id;
+        // A chain of merges never forms a circle, but a bound costs nothing.
+        for _ in 0..64 {
+            match self.aliases.get(current) {
+                Some(next) => current = next,
+                None => break,
+            }
+        }
+        current
+    }
+
+    /// The narrative of the newest item.
+    pub(crate) fn last(&self) -> Option<&Narrative> {
+        self.slots.get(self.last? as usize)?.as_ref()
+    }
+
+    /// The narratives alive at `now`, by their place.
+    pub(crate) fn live(&self, now: Timestamp) -> impl Iterator<Item = &Narrative> {
+        let at = self.now.map_or(now, |newest| newest.max(now));
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(move |(place, narrative)| {
+                let slot = Slot::try_from(place).ok()?;
+                narrative.as_ref().filter(|_| self.is_live(slot, at))
+            })
+    }
+
+    pub(crate) fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// Voices of the 72 hours before `now`.
+    pub(crate) fn active_voices(&mut self, now: Timestamp) -> usize {
+        self.voices.active(now)
+    }
+
+    /// Time of the newest item.
+    pub(crate) fn newest_item_at(&self) -> Option<Timestamp> {
+        self.now
+    }
+}
+
+/// The same set of terms is the same text told again.
+fn content_key(terms: &[TermId]) -> u64 {
+    let mut hasher = FastHasher::default();
+    for term in terms {
+        hasher.write_u32(*term);
+    }
+    hasher.finish()
+}

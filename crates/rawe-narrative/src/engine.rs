@@ -1,0 +1,344 @@
+//! The engine: items and bars in, effects and features out. It holds the parts together and
+//! decides which stream an item belongs to; each part's arithmetic is in its own module.
+
+use chrono::{DateTime, TimeDelta};
+use rawe_core::{AssetClass, Bar, NewsItem, Symbol, Timestamp};
+
+use crate::asset::{AssetState, StreamScan, Z_COUNT, utc_minute, z_values};
+use crate::clustering::narrative::{LINK_HALF_LIFE_HOURS, Narrative, TONE_HALF_LIFE_HOURS};
+use crate::clustering::{Clusterer, Incoming};
+use crate::decay::{MARKET_WIDE, Stream};
+use crate::effects::{NarrativeEffect, NarrativeState};
+use crate::features::{AssetFeatures, FeatureSnapshot, NarrativeBrief};
+use crate::hash::FastMap;
+use crate::linking::{LINKS_MAX, Linker};
+use crate::seasonal::{Cadence, Seasonal};
+use crate::tokens::Tokens;
+use crate::tone::ToneScorer;
+
+/// A narrative weighs on an asset if an item linked to it came in this time, hours.
+const BRIEF_HOURS: i64 = 48;
+/// NVX = 50 + this × mean z(I).
+const NVX_SLOPE: f64 = 12.5;
+/// Times outside are clamped: far from every market, near enough to compute with.
+const EARLIEST_SECONDS: i64 = 0;
+/// The first second of the year 2200.
+const LATEST_SECONDS: i64 = 7_258_118_400;
+
+/// What may be set. The constants of the method are not among it: they were measured together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// The most assets kept; items and bars of further ones are passed over.
+    pub assets_max: usize,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { assets_max: 2_000 }
+    }
+}
+
+/// The narrative volatility engine.
+#[derive(Clone, Debug)]
+pub struct NarrativeEngine {
+    config: EngineConfig,
+    assets: Vec<AssetState>,
+    numbers: FastMap<Symbol, u32>,
+    /// Asset numbers sorted by symbol.
+    sorted: Vec<u32>,
+    crypto_market: Stream,
+    crypto_seasonal: Seasonal<Z_COUNT>,
+    clusterer: Clusterer,
+    scorer: ToneScorer,
+    tokens: Tokens,
+    links: Vec<Symbol>,
+    weights: Vec<(u32, f64)>,
+}
+
+impl NarrativeEngine {
+    /// An engine that has seen nothing.
+    pub fn new(config: EngineConfig) -> Self {
+        Self {
+            config,
+            assets: Vec::new(),
+            numbers: FastMap::default(),
+            sorted: Vec::new(),
+            crypto_market: Stream::new(MARKET_WIDE),
+            crypto_seasonal: Seasonal::default(),
+            clusterer: Clusterer::new(),
+            scorer: ToneScorer::default(),
+            tokens: Tokens::default(),
+            links: Vec::new(),
+            weights: Vec::new(),
+        }
+    }
+
+    /// Takes an item in at its `first_seen`. Items come in time order; a late one counts as if it
+    /// came with the newest. Long texts are read up to 4,000 bytes, symbols up to 32.
+    pub fn apply_item(&mut self, item: &NewsItem) -> Vec<NarrativeEffect> {
+        let at = sensible(item.first_seen);
+        self.tokens.read(&item.headline, &item.text);
+        let tone = self.scorer.score(&self.tokens, item.register);
+        self.link(item);
+        let weight = 1.0 / (self.links.len().max(1) as f64).sqrt();
+        let tagged_crypto = self.links.iter().any(|s| s.class() == AssetClass::Crypto);
+        if tagged_crypto || (item.symbols.is_empty() && item.is_crypto_source()) {
+            self.crypto_market.add(at, 1.0, tone);
+        }
+        self.weights.clear();
+        for number in self
+            .links
+            .iter()
+            .filter_map(|symbol| self.numbers.get(symbol).copied())
+        {
+            if let Some(asset) = self.assets.get_mut(number as usize) {
+                asset.own.add(at, weight, tone);
+            }
+            self.weights.push((number, weight));
+        }
+        let mut effects = Vec::new();
+        let incoming = Incoming {
+            at,
+            item,
+            tokens: &self.tokens,
+            tone,
+            links: &self.weights,
+        };
+        self.clusterer.add(&incoming, &mut effects);
+        self.name_assets(&mut effects);
+        effects
+    }
+
+    /// Fills `self.links`; assets given by a source become known by that.
+    fn link(&mut self, item: &NewsItem) {
+        for symbol in item.symbols.iter().take(LINKS_MAX) {
+            self.number(symbol);
+        }
+        let numbers = &self.numbers;
+        let known = |symbol: &Symbol| numbers.contains_key(symbol);
+        Linker::shipped().link(item, &self.tokens, known, &mut self.links);
+        self.links.retain(|symbol| numbers.contains_key(symbol));
+    }
+
+    /// The asset's number, given at first sight; `None` when there are too many assets.
+    fn number(&mut self, symbol: &Symbol) -> Option<u32> {
+        if let Some(number) = self.numbers.get(symbol) {
+            return Some(*number);
+        }
+        if self.assets.len() >= self.config.assets_max {
+            return None;
+        }
+        let number = u32::try_from(self.assets.len()).ok()?;
+        let assets = &self.assets;
+        let by_symbol = |n: &u32| assets.get(*n as usize).map(|asset| &asset.symbol);
+        let place = self.sorted.partition_point(|n| by_symbol(n) < Some(symbol));
+        self.sorted.insert(place, number);
+        self.numbers.insert(symbol.clone(), number);
+        self.assets.push(AssetState::new(symbol.clone()));
+        Some(number)
+    }
+
+    fn name_assets(&self, effects: &mut [NarrativeEffect]) {
+        for effect in effects {
+            if let NarrativeEffect::Risen { assets, at, .. } = effect
+                && let Some(narrative) = self.clusterer.last()
+            {
+                *assets = self
+                    .assets_of(narrative, *at)
+                    .into_iter()
+                    .map(|(s, _)| s)
+                    .collect();
+            }
+        }
+    }
+
+    /// The assets of a narrative with their decayed weights, heaviest first.
+    fn assets_of(&self, narrative: &Narrative, at: Timestamp) -> Vec<(Symbol, f64)> {
+        let mut assets: Vec<(Symbol, f64)> = narrative
+            .links
+            .iter()
+            .filter_map(|(number, sum)| {
+                let asset = self.assets.get(*number as usize)?;
+                Some((asset.symbol.clone(), sum.read(at, LINK_HALF_LIFE_HOURS).n))
+            })
+            .collect();
+        assets.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        assets
+    }
+
+    /// Takes a bar in, which may be used from its `end`. Bars that are not sane are passed over.
+    pub fn apply_bar(&mut self, bar: &Bar) {
+        if !bar.is_sane() || sensible(bar.end) != bar.end {
+            return;
+        }
+        let number = self.number(&bar.symbol);
+        if let Some(asset) = number.and_then(|n| self.assets.get_mut(n as usize)) {
+            asset.apply_bar(bar);
+        }
+    }
+
+    /// The features of all assets of `class` with a bar so far. Every scan becomes an observation
+    /// of the seasonal past, so this is called exactly once per grid instant and class.
+    pub fn scan(&mut self, instant: Timestamp, class: AssetClass) -> FeatureSnapshot {
+        let at = sensible(instant);
+        let market = match class {
+            AssetClass::Crypto => {
+                let reading = self.crypto_market.read(at);
+                let cadence = Cadence::Intraday(utc_minute(at));
+                let z = self.crypto_seasonal.score(at, cadence, z_values(&reading));
+                Some(StreamScan { reading, z })
+            }
+            AssetClass::UsEquity => None,
+        };
+        let voices = self.clusterer.active_voices(at);
+        let briefs = self.briefs(at, class, voices);
+        let mut scanned: Vec<(Symbol, AssetFeatures)> = Vec::new();
+        for number in &self.sorted {
+            let Some(asset) = self.assets.get_mut(*number as usize) else {
+                continue;
+            };
+            if asset.symbol.class() != class || !asset.has_bar() {
+                continue;
+            }
+            let mut features = asset.scan(at, market.as_ref());
+            features.narrative = briefs.get(number).cloned();
+            scanned.push((asset.symbol.clone(), features));
+        }
+        FeatureSnapshot {
+            instant,
+            nvx: self.nvx(),
+            assets: scanned,
+        }
+    }
+
+    /// The heaviest narrative of each asset of `class` that has one.
+    fn briefs(
+        &self,
+        at: Timestamp,
+        class: AssetClass,
+        voices: usize,
+    ) -> FastMap<u32, NarrativeBrief> {
+        let mut best: FastMap<u32, (f64, &Narrative)> = FastMap::default();
+        let oldest = at - TimeDelta::hours(BRIEF_HOURS);
+        for narrative in self.clusterer.live(at) {
+            for (number, sum) in &narrative.links {
+                let asset = self.assets.get(*number as usize);
+                let fits = asset.is_some_and(|a| a.symbol.class() == class && a.has_bar());
+                if !fits || sum.last().is_none_or(|last| last < oldest) {
+                    continue;
+                }
+                let weight = sum.read(at, LINK_HALF_LIFE_HOURS).n;
+                let heavier = best.get(number).is_none_or(|(most, known)| {
+                    weight
+                        .total_cmp(most)
+                        .then(known.sequence.cmp(&narrative.sequence))
+                        .is_gt()
+                });
+                if heavier {
+                    best.insert(*number, (weight, narrative));
+                }
+            }
+        }
+        best.into_iter()
+            .map(|(number, (_, n))| (number, self.brief(n, at, voices)))
+            .collect()
+    }
+
+    fn brief(&self, narrative: &Narrative, at: Timestamp, voices: usize) -> NarrativeBrief {
+        NarrativeBrief {
+            id: narrative.id.to_string(),
+            name: narrative.name(self.clusterer.vocabulary()),
+            headline: narrative.headline().to_owned(),
+            rating: narrative.rating().to_string(),
+            coherence: narrative.coherence(),
+            entropy: narrative.entropy(),
+            tone: narrative.tone.read(at, TONE_HALF_LIFE_HOURS).tone(0.5),
+            items: narrative.items,
+            belief_penetration: share(narrative.tellers.active(at), voices),
+            item_ids: narrative.newest().map(str::to_owned).collect(),
+        }
+    }
+
+    /// The living narratives at the newest item, heaviest (by items, half-life 12 h) first.
+    pub fn narratives(&mut self) -> Vec<NarrativeState> {
+        let Some(at) = self.clusterer.newest_item_at() else {
+            return Vec::new();
+        };
+        let voices = self.clusterer.active_voices(at);
+        let vocabulary = self.clusterer.vocabulary();
+        let mut states: Vec<NarrativeState> = self
+            .clusterer
+            .live(at)
+            .map(|narrative| {
+                let sums = narrative.tone.read(at, TONE_HALF_LIFE_HOURS);
+                NarrativeState {
+                    id: narrative.id.to_string(),
+                    name: narrative.name(vocabulary),
+                    headline: narrative.headline().to_owned(),
+                    rating: narrative.rating(),
+                    coherence: narrative.coherence(),
+                    entropy: narrative.entropy(),
+                    mutation: narrative.mutation(at, vocabulary),
+                    tone: sums.tone(0.5),
+                    intensity: (sums.n + 0.2).ln(),
+                    belief_penetration: share(narrative.tellers.active(at), voices),
+                    items: narrative.items,
+                    independent_items: narrative.independent,
+                    assets: self.assets_of(narrative, at),
+                    founded_at: narrative.founded_at,
+                    last_at: narrative.last_at,
+                }
+            })
+            .collect();
+        let order = |a: &NarrativeState, b: &NarrativeState| {
+            b.intensity
+                .total_cmp(&a.intensity)
+                .then_with(|| a.id.cmp(&b.id))
+        };
+        states.sort_by(order);
+        states
+    }
+
+    /// The id of the narrative the newest item belongs to; `None` if its text has no terms.
+    pub fn last_narrative_id(&self) -> Option<&str> {
+        self.clusterer.last().map(|narrative| narrative.id.as_ref())
+    }
+
+    /// The id a narrative goes by now, after merges; an unknown id is returned as it is.
+    pub fn resolve<'a>(&'a self, id: &'a str) -> &'a str {
+        self.clusterer.resolve(id)
+    }
+
+    /// NVX, 0..100, of the last scans: 50 + 12.5 × mean over assets of z(I). 50 is normal and the
+    /// value before there is enough history. A gauge of the present, not a forecast.
+    pub fn nvx(&self) -> f64 {
+        let scores: Vec<f64> = self
+            .assets
+            .iter()
+            .filter_map(|asset| asset.z_intensity)
+            .collect();
+        if scores.is_empty() {
+            return 50.0;
+        }
+        let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+        (50.0 + NVX_SLOPE * mean).clamp(0.0, 100.0)
+    }
+}
+
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 {
+        0.0
+    } else {
+        (part as f64 / whole as f64).clamp(0.0, 1.0)
+    }
+}
+
+/// Clamps a time to the range the arithmetic is made for.
+fn sensible(at: Timestamp) -> Timestamp {
+    let seconds = at.timestamp().clamp(EARLIEST_SECONDS, LATEST_SECONDS);
+    if seconds == at.timestamp() {
+        at
+    } else {
+        DateTime::from_timestamp(seconds, 0).unwrap_or(at)
+    }
+}
