@@ -1,1 +1,26 @@
-//! Quorums, rounds, stances, near misses: apply(event, now) -> effects; pure.
+//! When the collective may trade: admission of votes, quorums, rounds, stances, near misses.
+//!
+//! Everything is synchronous and deterministic: [`Admission`] decides which messages are votes and
+//! [`Consensus::apply`] turns events into effects. Time is an argument. No I/O, no order building
+//! and no identity of orders lives here; the shell (`consensus-engine`) does those.
+
+mod admission;
+mod config;
+mod consensus;
+mod event;
+mod exits;
+mod holdings;
+mod judging;
+mod obstacles;
+mod quorum;
+mod records;
+mod rounds;
+mod standing;
+
+pub use admission::{Admission, AdmissionCounts, Reception, Universe};
+pub use config::{CloseMode, ConsensusConfig, Rules, TieBreak};
+pub use consensus::{Consensus, ConsensusCounts};
+pub use event::{
+    AssetFacts, Effect, Event, MarketHours, ObservedPosition, OrderProposal, Trading, Vote,
+};
+pub use quorum::quorum_directions;

@@ -1,0 +1,316 @@
+//! The second edge of a signal: may its sender vote, and in time?
+//!
+//! The first edge (`rawe_core::parse_signal`) decides whether bytes are a signal. Here the roster,
+//! the clock, the sequence, the universe and the size are checked. Every message received is
+//! either applied or refused with one code, and the counts always balance.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chrono::TimeDelta;
+use rawe_core::{
+    AgentId, AgentRef, ArbitrageSignal, BootId, Direction, Refusal, RefusalCode, Roster, RoundVote,
+    Symbol, Timestamp,
+};
+
+use crate::config::Rules;
+use crate::event::Vote;
+
+/// How far ahead of us a sender's clock may be.
+const AHEAD_MAX: TimeDelta = TimeDelta::seconds(2);
+/// How many boots of one agent are remembered.
+const BOOTS_MAX: usize = 8;
+/// How many assets' last votes are remembered per agent of the original format.
+const ORIGINAL_ASSETS_MAX: usize = 4_096;
+/// One vote weighs one million millionths under a headcount.
+const HEADCOUNT_WEIGHT: u64 = 1_000_000;
+
+/// What is known of the symbol of a vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Universe {
+    /// The broker trades it and no list excludes it.
+    Inside,
+    /// It does not, or a list excludes it.
+    Outside,
+}
+
+/// What the shell knows when a message arrives.
+#[derive(Clone, Copy, Debug)]
+pub struct Reception<'a> {
+    /// Market time.
+    pub now: Timestamp,
+    /// Whether a virtual clock is announced: then messages in the original format, whose senders
+    /// cannot know it, are stamped with market time.
+    pub virtual_clock: bool,
+    /// Roster agents with a live heartbeat.
+    pub alive: &'a BTreeSet<AgentId>,
+    /// Whether the symbol may be voted on.
+    pub universe: Universe,
+}
+
+/// Counts of what came in. `received` = `applied` + the sum of `refused`, always.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AdmissionCounts {
+    /// Messages seen.
+    pub received: u64,
+    /// Messages that became votes.
+    pub applied: u64,
+    /// Messages refused, by code.
+    pub refused: BTreeMap<RefusalCode, u64>,
+    /// Original-format messages stamped with market time (part of `applied`).
+    pub stamped: u64,
+    /// Sequence numbers skipped between admitted messages: lost on the way, or refused.
+    pub sequence_gaps: u64,
+}
+
+impl AdmissionCounts {
+    /// Messages refused, of whatever code.
+    pub fn refused_total(&self) -> u64 {
+        self.refused.values().sum()
+    }
+
+    /// Whether every message is accounted for.
+    pub fn balances(&self) -> bool {
+        self.received == self.applied + self.refused_total()
+    }
+}
+
+/// What is remembered of one agent.
+#[derive(Clone, Debug, Default)]
+struct Ledger {
+    /// Highest sequence by boot, oldest boot first.
+    boots: VecDeque<(BootId, u64)>,
+    /// Latest timestamp by asset and direction, for the original format.
+    original: BTreeMap<(Symbol, Direction), Timestamp>,
+}
+
+/// The second edge.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    rules: Rules,
+    roster: Roster,
+    ledgers: BTreeMap<AgentId, Ledger>,
+    counts: AdmissionCounts,
+}
+
+impl Admission {
+    /// The edge for this roster under these rules.
+    pub fn new(rules: Rules, roster: Roster) -> Self {
+        Self {
+            rules,
+            roster,
+            ledgers: BTreeMap::new(),
+            counts: AdmissionCounts::default(),
+        }
+    }
+
+    /// The counts so far.
+    pub fn counts(&self) -> &AdmissionCounts {
+        &self.counts
+    }
+
+    /// Counts a message that the first edge refused.
+    pub fn refused_before(&mut self, refusal: &Refusal) {
+        self.counts.received += 1;
+        *self.counts.refused.entry(refusal.code).or_default() += 1;
+    }
+
+    /// Decides on one message. A refused one changes nothing but the counts.
+    ///
+    /// # Errors
+    /// The refusal, with its code and one line for people.
+    pub fn admit(
+        &mut self,
+        signal: &ArbitrageSignal,
+        reception: Reception<'_>,
+    ) -> Result<Vote, Refusal> {
+        self.counts.received += 1;
+        let result = self.decide(signal, reception);
+        match &result {
+            Ok(_) => self.counts.applied += 1,
+            Err(refusal) => *self.counts.refused.entry(refusal.code).or_default() += 1,
+        }
+        result
+    }
+
+    fn decide(
+        &mut self,
+        signal: &ArbitrageSignal,
+        reception: Reception<'_>,
+    ) -> Result<Vote, Refusal> {
+        let agent = self.sender(signal, reception.alive)?;
+        let stamped = signal.is_original_format() && reception.virtual_clock;
+        let timestamp = if stamped {
+            reception.now
+        } else {
+            signal.timestamp
+        };
+        if !stamped {
+            self.check_time(signal, reception.now)?;
+        }
+        if reception.universe == Universe::Outside {
+            return Err(Refusal::new(
+                RefusalCode::UnknownSymbol,
+                format!("{} is not in the universe", signal.financial_asset),
+            ));
+        }
+        if signal.metadata.size > self.rules.size_max {
+            return Err(Refusal::new(
+                RefusalCode::SizeOverCap,
+                format!(
+                    "{} USD; at most {}",
+                    signal.metadata.size, self.rules.size_max
+                ),
+            ));
+        }
+        match &signal.agent {
+            Some(reference) => self.check_sequence(reference)?,
+            None => self.check_original_order(&agent, signal, timestamp)?,
+        }
+        self.counts.stamped += u64::from(stamped);
+        Ok(vote_of(signal, agent, timestamp))
+    }
+
+    /// Who on the roster speaks.
+    fn sender(
+        &self,
+        signal: &ArbitrageSignal,
+        alive: &BTreeSet<AgentId>,
+    ) -> Result<AgentId, Refusal> {
+        let stranger = |name: &str| {
+            Refusal::new(
+                RefusalCode::NotOnRoster,
+                format!("'{name}' is not on the roster"),
+            )
+        };
+        if let Some(reference) = &signal.agent {
+            return self
+                .roster
+                .by_id(&reference.id)
+                .map(|agent| agent.id.clone())
+                .ok_or_else(|| stranger(reference.id.as_str()));
+        }
+        let name = &signal.metadata.agent_name;
+        let id = self
+            .roster
+            .by_name(name)
+            .map(|a| a.id.clone())
+            .ok_or_else(|| stranger(name))?;
+        if alive.contains(&id) {
+            return Err(Refusal::new(
+                RefusalCode::AgentActive,
+                format!("{id} runs and speaks for itself; stop it or use another name"),
+            ));
+        }
+        Ok(id)
+    }
+
+    fn check_time(&self, signal: &ArbitrageSignal, now: Timestamp) -> Result<(), Refusal> {
+        let age = now - signal.timestamp;
+        if signal.timestamp_was_naive && age.abs() > self.rules.window {
+            return Err(Refusal::new(
+                RefusalCode::StaleSendUtc,
+                format!(
+                    "{} has no offset and is {} s off; send UTC, with a Z",
+                    signal.timestamp.naive_utc(),
+                    age.num_seconds()
+                ),
+            ));
+        }
+        if -age > AHEAD_MAX {
+            return Err(Refusal::new(
+                RefusalCode::FromTheFuture,
+                format!("{} ms ahead of {now}", -age.num_milliseconds()),
+            ));
+        }
+        let ttl = signal
+            .ttl_ms
+            .filter(|_| !signal.is_original_format())
+            .and_then(|ms| i64::try_from(ms).ok())
+            .and_then(TimeDelta::try_milliseconds)
+            .map_or(self.rules.window, |ttl| ttl.min(self.rules.ttl_max));
+        if age > ttl {
+            return Err(Refusal::new(
+                RefusalCode::Stale,
+                format!(
+                    "{} ms old; void after {}",
+                    age.num_milliseconds(),
+                    ttl.num_milliseconds()
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_sequence(&mut self, reference: &AgentRef) -> Result<(), Refusal> {
+        let ledger = self.ledgers.entry(reference.id.clone()).or_default();
+        let known = ledger
+            .boots
+            .iter_mut()
+            .find(|(boot, _)| *boot == reference.boot_id);
+        if let Some((_, highest)) = known {
+            if reference.sequence <= *highest {
+                return Err(Refusal::new(
+                    RefusalCode::ReplayedSequence,
+                    format!("sequence {} after {highest}", reference.sequence),
+                ));
+            }
+            self.counts.sequence_gaps += reference.sequence - *highest - 1;
+            *highest = reference.sequence;
+            return Ok(());
+        }
+        // The first message of a boot says nothing about earlier ones: we may have come later.
+        if ledger.boots.len() == BOOTS_MAX {
+            ledger.boots.pop_front();
+        }
+        ledger
+            .boots
+            .push_back((reference.boot_id.clone(), reference.sequence));
+        Ok(())
+    }
+
+    /// Messages in the original format have no sequence: they are ordered by timestamp, per asset
+    /// and direction because one scan sends several at once.
+    fn check_original_order(
+        &mut self,
+        agent: &AgentId,
+        signal: &ArbitrageSignal,
+        timestamp: Timestamp,
+    ) -> Result<(), Refusal> {
+        let ledger = self.ledgers.entry(agent.clone()).or_default();
+        let key = (signal.financial_asset.clone(), signal.metadata.direction);
+        if ledger
+            .original
+            .get(&key)
+            .is_some_and(|latest| timestamp <= *latest)
+        {
+            return Err(Refusal::new(
+                RefusalCode::ReplayedSequence,
+                format!("{timestamp} is not after the last such vote of {agent}"),
+            ));
+        }
+        if ledger.original.len() >= ORIGINAL_ASSETS_MAX {
+            ledger.original.pop_first();
+        }
+        ledger.original.insert(key, timestamp);
+        Ok(())
+    }
+}
+
+fn vote_of(signal: &ArbitrageSignal, agent: AgentId, timestamp: Timestamp) -> Vote {
+    Vote {
+        asset: signal.financial_asset.clone(),
+        original_format: signal.is_original_format(),
+        vote: RoundVote {
+            agent,
+            direction: signal.metadata.direction,
+            timestamp,
+            signal_id: signal.signal_id.clone(),
+            signal_type: signal.signal_type,
+            strength: signal.strength,
+            size: signal.metadata.size,
+            expected_profit: signal.expected_profit,
+            narrative_id: signal.narrative_id.clone(),
+            weight_millionths: HEADCOUNT_WEIGHT,
+        },
+    }
+}

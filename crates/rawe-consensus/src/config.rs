@@ -1,0 +1,296 @@
+//! The rules of the collective: as written in the `[consensus]` section, and as checked.
+//!
+//! Defaults are measured ones where a measurement exists. Nothing later re-checks a [`Rules`].
+
+use chrono::TimeDelta;
+use rawe_core::Roster;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// What to do when both directions have a quorum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TieBreak {
+    /// Do nothing: the record says `CONFLICT`.
+    #[default]
+    Skip,
+    /// Follow the side whose agreeing votes expect more profit; equal sides still conflict.
+    ExpectedProfit,
+}
+
+/// When a round with a quorum is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseMode {
+    /// As soon as the K-th agreeing vote arrives (unless the other side could still match it).
+    Early,
+    /// When all votes of the instant are in, or the window's timer ends.
+    Complete,
+}
+
+/// The `[consensus]` section, close to the file. [`ConsensusConfig::check`] makes it [`Rules`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConsensusConfig {
+    /// K, the number of agreeing agents a decision needs; absent means a majority of the roster.
+    pub quorum: Option<u32>,
+    /// Allows a K of half the roster or fewer.
+    pub allow_minority: bool,
+    /// What to do when both directions have a quorum.
+    pub tie_break: TieBreak,
+    /// When to decide; absent means early when live and complete in a paced replay.
+    pub close: Option<CloseMode>,
+    /// How far apart the votes of a quorum may be, in milliseconds of market time, 1..=3,600,000.
+    pub window_ms: u64,
+    /// The longest time to live granted to a signal, in milliseconds; at least the window.
+    pub ttl_ms_max: u64,
+    /// How long after a decision its order may still be sent, in milliseconds of market time.
+    pub decision_ttl_ms: u64,
+    /// No exit by vote before a position is this old, in seconds.
+    pub min_hold_secs: u32,
+    /// No entry for this long after the last fill in an asset, in seconds.
+    pub cool_down_secs: u32,
+    /// No further attempt for this long after an order was refused or not filled, in seconds.
+    pub retry_wait_secs: u32,
+    /// How many positions may be opened within any hour.
+    pub new_positions_per_hour: u32,
+    /// A stance older than this many scans of open market is unknown.
+    pub stance_scans_max: u32,
+    /// The smallest order worth sending after dissent, USD.
+    pub notional_min: Decimal,
+    /// The largest size a vote may propose, USD.
+    pub size_max: Decimal,
+}
+
+impl Default for ConsensusConfig {
+    fn default() -> Self {
+        Self {
+            quorum: None,
+            allow_minority: false,
+            tie_break: TieBreak::Skip,
+            close: None,
+            window_ms: 10_000,
+            ttl_ms_max: 300_000,
+            decision_ttl_ms: 60_000,
+            min_hold_secs: 12 * 3_600,
+            cool_down_secs: 4 * 3_600,
+            retry_wait_secs: 600,
+            new_positions_per_hour: 3,
+            stance_scans_max: 3,
+            notional_min: Decimal::TEN,
+            size_max: Decimal::from(1_000_000),
+        }
+    }
+}
+
+/// The longest window accepted, in milliseconds: one scan step. A longer one would let votes of
+/// different scans make a quorum.
+const WINDOW_MS_MAX: u64 = 3_600_000;
+/// The longest time to live accepted, in milliseconds: one day.
+const TTL_MS_MAX: u64 = 86_400_000;
+
+/// Checked rules. Made only by [`ConsensusConfig::check`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    pub(crate) quorum: usize,
+    pub(crate) tie_break: TieBreak,
+    pub(crate) close: Option<CloseMode>,
+    pub(crate) window: TimeDelta,
+    pub(crate) ttl_max: TimeDelta,
+    pub(crate) decision_ttl: TimeDelta,
+    pub(crate) min_hold: TimeDelta,
+    pub(crate) cool_down: TimeDelta,
+    pub(crate) retry_wait: TimeDelta,
+    pub(crate) new_positions_per_hour: usize,
+    pub(crate) stance_scans_max: u32,
+    pub(crate) notional_min: Decimal,
+    pub(crate) size_max: Decimal,
+}
+
+impl Rules {
+    /// K.
+    pub fn quorum(&self) -> usize {
+        self.quorum
+    }
+
+    /// How far apart the votes of a quorum may be.
+    pub fn window(&self) -> TimeDelta {
+        self.window
+    }
+
+    /// How long after a decision its order may still be sent.
+    pub fn decision_ttl(&self) -> TimeDelta {
+        self.decision_ttl
+    }
+}
+
+impl ConsensusConfig {
+    /// Checks the section against the roster.
+    ///
+    /// # Errors
+    /// All problems, one sentence each, with what to write instead.
+    pub fn check(&self, roster: &Roster) -> Result<Rules, Vec<String>> {
+        let problems = self.problems(roster);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let quorum = self.quorum.map_or(roster.len() / 2 + 1, |k| k as usize);
+        Ok(Rules {
+            quorum,
+            tie_break: self.tie_break,
+            close: self.close,
+            window: milliseconds(self.window_ms),
+            ttl_max: milliseconds(self.ttl_ms_max),
+            decision_ttl: milliseconds(self.decision_ttl_ms),
+            min_hold: TimeDelta::seconds(i64::from(self.min_hold_secs)),
+            cool_down: TimeDelta::seconds(i64::from(self.cool_down_secs)),
+            retry_wait: TimeDelta::seconds(i64::from(self.retry_wait_secs)),
+            new_positions_per_hour: self.new_positions_per_hour as usize,
+            stance_scans_max: self.stance_scans_max,
+            notional_min: self.notional_min,
+            size_max: self.size_max,
+        })
+    }
+
+    fn problems(&self, roster: &Roster) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut require = |holds: bool, problem: String| {
+            if !holds {
+                problems.push(problem);
+            }
+        };
+        let voters = roster.len();
+        require(
+            voters > 0,
+            "[[roster]] is empty; name at least one agent".to_owned(),
+        );
+        for (place, agent) in roster.0.iter().enumerate() {
+            let earlier = &roster.0.get(..place).unwrap_or_default();
+            require(
+                earlier.iter().all(|other| other.id != agent.id),
+                format!(
+                    "[[roster]] names the id '{}' twice; ids must be unique",
+                    agent.id
+                ),
+            );
+            require(
+                earlier.iter().all(|other| other.name != agent.name),
+                format!(
+                    "[[roster]] names '{}' twice; names must be unique",
+                    agent.name
+                ),
+            );
+        }
+        if let Some(quorum) = self.quorum {
+            let quorum = quorum as usize;
+            require(
+                (1..=voters.max(1)).contains(&quorum),
+                format!("consensus.quorum is {quorum}; use 1 to {voters}, the roster's length"),
+            );
+            require(
+                quorum * 2 > voters || self.allow_minority,
+                format!(
+                    "consensus.quorum is {quorum} of {voters}, no majority; use {} or more, or \
+                     set consensus.allow_minority = true",
+                    voters / 2 + 1
+                ),
+            );
+        }
+        require(
+            (1..=WINDOW_MS_MAX).contains(&self.window_ms),
+            format!(
+                "consensus.window_ms is {}; use 1 to {WINDOW_MS_MAX}",
+                self.window_ms
+            ),
+        );
+        require(
+            (self.window_ms..=TTL_MS_MAX).contains(&self.ttl_ms_max),
+            format!(
+                "consensus.ttl_ms_max is {}; use window_ms ({}) to {TTL_MS_MAX}",
+                self.ttl_ms_max, self.window_ms
+            ),
+        );
+        require(
+            (1..=TTL_MS_MAX).contains(&self.decision_ttl_ms),
+            format!(
+                "consensus.decision_ttl_ms is {}; use 1 to {TTL_MS_MAX}",
+                self.decision_ttl_ms
+            ),
+        );
+        require(
+            self.stance_scans_max >= 1,
+            "consensus.stance_scans_max is 0; use 1 or more".to_owned(),
+        );
+        require(
+            self.notional_min > Decimal::ZERO,
+            format!(
+                "consensus.notional_min is {}; use more than 0 USD",
+                self.notional_min
+            ),
+        );
+        require(
+            self.size_max >= self.notional_min,
+            format!(
+                "consensus.size_max is {}; use notional_min or more",
+                self.size_max
+            ),
+        );
+        problems
+    }
+}
+
+/// Bounded by the checks above, so the conversion never saturates.
+fn milliseconds(value: u64) -> TimeDelta {
+    TimeDelta::milliseconds(i64::try_from(value).unwrap_or(i64::MAX / 1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_is_a_majority_of_the_roster() {
+        let roster = Roster::default();
+        let rules = ConsensusConfig::default().check(&roster).unwrap();
+        assert_eq!(rules.quorum(), 3);
+        for (voters, quorum) in [(1, 1), (2, 2), (3, 2), (4, 3)] {
+            let roster = Roster(roster.0.iter().take(voters).cloned().collect());
+            assert_eq!(
+                ConsensusConfig::default().check(&roster).unwrap().quorum(),
+                quorum
+            );
+        }
+    }
+
+    #[test]
+    fn all_problems_are_listed_at_once() {
+        let mut roster = Roster::default();
+        roster.0[1] = roster.0[0].clone();
+        let config = ConsensusConfig {
+            quorum: Some(2),
+            window_ms: 0,
+            ttl_ms_max: TTL_MS_MAX + 1,
+            decision_ttl_ms: 0,
+            stance_scans_max: 0,
+            notional_min: Decimal::ZERO,
+            size_max: Decimal::NEGATIVE_ONE,
+            ..ConsensusConfig::default()
+        };
+        assert_eq!(config.check(&roster).unwrap_err().len(), 9);
+    }
+
+    #[test]
+    fn a_minority_must_be_allowed_in_words() {
+        let roster = Roster::default();
+        let minority = ConsensusConfig {
+            quorum: Some(2),
+            ..ConsensusConfig::default()
+        };
+        assert!(minority.check(&roster).is_err());
+        let allowed = ConsensusConfig {
+            allow_minority: true,
+            ..minority
+        };
+        assert_eq!(allowed.check(&roster).unwrap().quorum(), 2);
+    }
+}

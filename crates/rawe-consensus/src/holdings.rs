@@ -1,0 +1,143 @@
+//! The one position per asset: flat, opening, held, closing, as orders begin and end.
+
+use std::collections::BTreeSet;
+
+use rawe_core::{AgentId, Direction, Purpose, Symbol, Timestamp};
+use rust_decimal::Decimal;
+
+use crate::consensus::Consensus;
+use crate::event::{Effect, ObservedPosition};
+use crate::rounds::{Held, Holding, Reversal};
+
+impl Consensus {
+    pub(crate) fn on_refused(&mut self, asset: &Symbol, purpose: Purpose, now: Timestamp) {
+        let Some(state) = self.assets.get_mut(asset) else {
+            return;
+        };
+        state.retry_after = Some(now + self.rules.retry_wait);
+        match (&state.holding, purpose) {
+            (Holding::Opening { .. }, Purpose::Open) => {
+                state.holding = Holding::Flat;
+                self.openings.retain(|(_, opened)| opened != asset);
+            }
+            (Holding::Closing { held, .. }, Purpose::Close) => {
+                state.holding = Holding::Held(held.clone());
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn on_ended(
+        &mut self,
+        asset: &Symbol,
+        purpose: Purpose,
+        filled: Decimal,
+        filled_at: Option<Timestamp>,
+        position_left: bool,
+        now: Timestamp,
+    ) -> Vec<Effect> {
+        if filled <= Decimal::ZERO && purpose != Purpose::Stop {
+            self.on_refused(asset, purpose, now);
+            return Vec::new();
+        }
+        let state = self.assets.entry(asset.clone()).or_default();
+        state.last_fill = state.last_fill.max(filled_at.or(Some(now)));
+        match (std::mem::take(&mut state.holding), purpose) {
+            (
+                Holding::Opening {
+                    direction,
+                    agreeing,
+                },
+                Purpose::Open,
+            ) => {
+                let opened_at = filled_at.unwrap_or(now);
+                state.alarmed.clear();
+                state.holding = if position_left {
+                    Holding::Held(Held {
+                        direction,
+                        opened_at,
+                        agreeing,
+                    })
+                } else {
+                    Holding::Flat
+                };
+                Vec::new()
+            }
+            (Holding::Closing { held, .. }, Purpose::Close) if position_left => {
+                state.holding = Holding::Held(held);
+                state.retry_after = Some(now + self.rules.retry_wait);
+                Vec::new()
+            }
+            (Holding::Closing { reversal, .. }, Purpose::Close) => {
+                reversal.map_or_else(Vec::new, |reversal| self.reverse(asset, *reversal, now))
+            }
+            (Holding::Held(held), Purpose::Close | Purpose::Stop) => {
+                state.holding = if position_left {
+                    Holding::Held(held)
+                } else {
+                    Holding::Flat
+                };
+                Vec::new()
+            }
+            (other, _) => {
+                state.holding = other;
+                Vec::new()
+            }
+        }
+    }
+
+    pub(crate) fn on_observed(
+        &mut self,
+        asset: Symbol,
+        position: Option<ObservedPosition>,
+        last_fill: Option<Timestamp>,
+    ) {
+        let state = self.assets.entry(asset).or_default();
+        state.last_fill = state.last_fill.max(last_fill);
+        if matches!(
+            state.holding,
+            Holding::Opening { .. } | Holding::Closing { .. }
+        ) {
+            return;
+        }
+        state.holding = match position {
+            None => Holding::Flat,
+            Some(position) if !position.ours => Holding::Foreign,
+            Some(position) => Holding::Held(Held {
+                direction: position.direction,
+                opened_at: position.opened_at,
+                agreeing: position.agreeing,
+            }),
+        };
+    }
+
+    /// Marks an asset as being opened.
+    pub(crate) fn begin_opening(
+        &mut self,
+        asset: &Symbol,
+        direction: Direction,
+        agreeing: BTreeSet<AgentId>,
+        now: Timestamp,
+    ) {
+        let state = self.assets.entry(asset.clone()).or_default();
+        state.holding = Holding::Opening {
+            direction,
+            agreeing,
+        };
+        self.openings.push_back((now, asset.clone()));
+    }
+
+    /// Marks an asset as being closed.
+    pub(crate) fn begin_closing(&mut self, asset: &Symbol, reversal: Option<Reversal>) {
+        let Some(state) = self.assets.get_mut(asset) else {
+            return;
+        };
+        if let Holding::Held(held) = &state.holding {
+            let held = held.clone();
+            state.holding = Holding::Closing {
+                held,
+                reversal: reversal.map(Box::new),
+            };
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The collective from outside: tables of rounds and exits, and properties over random schedules.
+
+#[cfg(test)]
+mod admission;
+#[cfg(test)]
+mod exits;
+#[cfg(test)]
+mod rounds;
+#[cfg(test)]
+mod scenery;
+#[cfg(test)]
+mod schedules;
