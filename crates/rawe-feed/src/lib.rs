@@ -6,6 +6,7 @@
 
 pub mod bar_times;
 pub mod files;
+pub mod scenario;
 mod symbol_map;
 
 pub use files::register_of;
