@@ -75,4 +75,7 @@ pub trait Journal: std::fmt::Debug + Send {
     ) -> Result<Option<ClientOrderId>, JournalError>;
     /// Every intent ever recorded for an asset, oldest first, with its purpose.
     fn intents(&self, asset: &Symbol) -> Result<Vec<Intent>, JournalError>;
+    /// The record of a round, by its id; the newest if there are several. A restarted engine reads
+    /// here who agreed to the positions it finds.
+    fn round(&self, round_id: &str) -> Result<Option<RoundRecord>, JournalError>;
 }

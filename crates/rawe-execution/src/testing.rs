@@ -481,6 +481,15 @@ impl Journal for MemoryJournal {
             .cloned())
     }
 
+    fn round(&self, round_id: &str) -> Result<Option<RoundRecord>, JournalError> {
+        Ok(self
+            .rounds
+            .iter()
+            .rev()
+            .find(|round| round.round_id == round_id)
+            .cloned())
+    }
+
     fn intents(&self, asset: &Symbol) -> Result<Vec<Intent>, JournalError> {
         Ok(self
             .intents

@@ -279,6 +279,16 @@ impl Journal for SqliteJournal {
         Ok(id.and_then(|id| ClientOrderId::parse_ours(&id)))
     }
 
+    fn round(&self, round_id: &str) -> Result<Option<RoundRecord>, JournalError> {
+        let mut found: Vec<RoundRecord> = records(
+            &self.connection,
+            "reading a round",
+            "SELECT record FROM rounds WHERE round_id = ?1 ORDER BY seq DESC LIMIT 1",
+            [round_id],
+        )?;
+        Ok(found.pop())
+    }
+
     fn intents(&self, asset: &Symbol) -> Result<Vec<Intent>, JournalError> {
         records(
             &self.connection,
