@@ -1,0 +1,363 @@
+//! Market data: bars, latest bars, latest trades and news, never later than the virtual now.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use rawe_alpaca::types as wire;
+use rawe_core::{AssetClass, Symbol, Timeframe, Timestamp};
+use rawe_feed::bar_times::alpaca_start;
+use rawe_market::{BarView, PriceSeries};
+use rust_decimal::prelude::ToPrimitive;
+
+use crate::news_store::NewsQuery;
+use crate::params::Params;
+use crate::refusals::{Answer, ApiRefusal};
+use crate::state::ExchangeState;
+
+/// Bars a page holds when the client does not say.
+const BARS_DEFAULT: usize = 1_000;
+/// Most bars of a page, all symbols together.
+const BARS_MAX: usize = 10_000;
+/// News items a page holds when the client does not say.
+const NEWS_DEFAULT: usize = 10;
+/// Most news items of a page.
+const NEWS_MAX: usize = 50;
+
+pub(crate) async fn stock_bars(
+    State(state): State<Arc<ExchangeState>>,
+    params: Params,
+) -> Answer<Json<wire::BarsPage>> {
+    bars(&state, AssetClass::UsEquity, &params).map(Json)
+}
+
+pub(crate) async fn crypto_bars(
+    State(state): State<Arc<ExchangeState>>,
+    Path(_location): Path<String>,
+    params: Params,
+) -> Answer<Json<wire::BarsPage>> {
+    bars(&state, AssetClass::Crypto, &params).map(Json)
+}
+
+pub(crate) async fn latest_stock_bars(
+    State(state): State<Arc<ExchangeState>>,
+    params: Params,
+) -> Answer<Json<wire::LatestBars>> {
+    latest_bars(&state, AssetClass::UsEquity, &params).map(Json)
+}
+
+pub(crate) async fn latest_crypto_bars(
+    State(state): State<Arc<ExchangeState>>,
+    Path(_location): Path<String>,
+    params: Params,
+) -> Answer<Json<wire::LatestBars>> {
+    latest_bars(&state, AssetClass::Crypto, &params).map(Json)
+}
+
+pub(crate) async fn latest_stock_trades(
+    State(state): State<Arc<ExchangeState>>,
+    params: Params,
+) -> Answer<Json<wire::LatestTrades>> {
+    latest_trades(&state, AssetClass::UsEquity, &params).map(Json)
+}
+
+pub(crate) async fn latest_crypto_trades(
+    State(state): State<Arc<ExchangeState>>,
+    Path(_location): Path<String>,
+    params: Params,
+) -> Answer<Json<wire::LatestTrades>> {
+    latest_trades(&state, AssetClass::Crypto, &params).map(Json)
+}
+
+/// The symbols asked for, sorted and without repeats. Crypto needs its slash, as at Alpaca.
+fn symbols_of(class: AssetClass, params: &Params) -> Answer<Vec<Symbol>> {
+    let pattern = match class {
+        AssetClass::UsEquity => "^[A-Z0-9.-]+$",
+        AssetClass::Crypto => "^[A-Z]+/[A-Z]+$",
+    };
+    let mut symbols = Vec::new();
+    for name in params.list("symbols") {
+        let symbol = Symbol::new(name)
+            .ok()
+            .filter(|symbol| symbol.class() == class);
+        symbols.push(symbol.ok_or_else(|| {
+            ApiRefusal::bad_request(format!(
+                "invalid symbol: {name:.40} does not match {pattern}"
+            ))
+        })?);
+    }
+    if symbols.is_empty() {
+        return Err(ApiRefusal::bad_request("symbols is required"));
+    }
+    symbols.sort();
+    symbols.dedup();
+    Ok(symbols)
+}
+
+/// What a request for bars wants.
+struct BarQuery {
+    timeframe: Option<Timeframe>,
+    start: Timestamp,
+    end: Timestamp,
+    limit: usize,
+    newest_first: bool,
+    after: Option<PageToken>,
+}
+
+/// Where a page of bars ended: the place of the symbol among those asked for, and the second at
+/// which the last bar served starts (Alpaca's `t`).
+#[derive(Clone, Copy)]
+struct PageToken {
+    place: usize,
+    start_s: i64,
+}
+
+impl PageToken {
+    fn read(text: &str) -> Option<Self> {
+        let (place, start_s) = text.split_once('.')?;
+        Some(Self {
+            place: place.parse().ok()?,
+            start_s: start_s.parse().ok()?,
+        })
+    }
+
+    fn write(self) -> String {
+        format!("{}.{}", self.place, self.start_s)
+    }
+}
+
+impl BarQuery {
+    fn read(params: &Params, now: Timestamp) -> Answer<Self> {
+        let refused = |words: String| ApiRefusal::bad_request(words);
+        let timeframe = params
+            .text("timeframe")
+            .ok_or_else(|| ApiRefusal::bad_request("timeframe is required"))?;
+        let today = now
+            .date_naive()
+            .and_hms_opt(0, 0, 0)
+            .map_or(now, |start| start.and_utc());
+        let after = params
+            .text("page_token")
+            .map(|text| {
+                PageToken::read(text).ok_or_else(|| ApiRefusal::bad_request("invalid page_token"))
+            })
+            .transpose()?;
+        Ok(Self {
+            timeframe: timeframe_named(timeframe)?,
+            start: params
+                .instant("start", false)
+                .map_err(refused)?
+                .unwrap_or(today),
+            end: params.instant("end", true).map_err(refused)?.unwrap_or(now),
+            limit: params.limit(BARS_DEFAULT, BARS_MAX).map_err(refused)?,
+            newest_first: params.newest_first("sort", false).map_err(refused)?,
+            after,
+        })
+    }
+
+    /// The bars of one symbol that the client may see and has not seen, in order.
+    fn matching<'a>(
+        &'a self,
+        class: AssetClass,
+        series: &'a PriceSeries,
+        now: Timestamp,
+        after: Option<i64>,
+    ) -> Box<dyn Iterator<Item = wire::BarData> + 'a> {
+        let timeframe = series.timeframe();
+        let ended = series.ended_count(now);
+        let bar = move |index| {
+            series
+                .bar(index)
+                .map(|bar| bar_data(class, timeframe, &bar))
+        };
+        // Alpaca's `t` never lies after the bar's start, and less than a day before it.
+        let first = series.started_count(self.start).saturating_sub(1);
+        let newest_first = self.newest_first;
+        let wanted = move |bar: &wire::BarData| {
+            let unseen = match after {
+                None => true,
+                Some(last) if newest_first => bar.t.timestamp() < last,
+                Some(last) => bar.t.timestamp() > last,
+            };
+            unseen && self.start <= bar.t && bar.t <= self.end
+        };
+        if newest_first {
+            Box::new((first..ended).rev().filter_map(bar).filter(wanted))
+        } else {
+            let through = self.end;
+            let first = after.map_or(first, |last| {
+                let last = chrono::DateTime::from_timestamp(last, 0).unwrap_or(self.start);
+                series.started_count(last).saturating_sub(1).max(first)
+            });
+            let started = move |bar: &wire::BarData| bar.t <= through;
+            Box::new(
+                (first..ended)
+                    .filter_map(bar)
+                    .take_while(started)
+                    .filter(wanted),
+            )
+        }
+    }
+}
+
+fn bars(state: &ExchangeState, class: AssetClass, params: &Params) -> Answer<wire::BarsPage> {
+    let now = state.now();
+    let symbols = symbols_of(class, params)?;
+    let query = BarQuery::read(params, now)?;
+    let mut page = wire::BarsPage::default();
+    let mut room = query.limit;
+    let mut last: Option<PageToken> = None;
+    for (place, symbol) in symbols.iter().enumerate() {
+        let after = match query.after {
+            Some(token) if place < token.place => continue,
+            Some(token) if place == token.place => Some(token.start_s),
+            _ => None,
+        };
+        let found = state
+            .data
+            .find(symbol.as_str())
+            .and_then(|index| state.data.series(index));
+        let Some(series) = found.filter(|s| Some(s.timeframe()) == query.timeframe) else {
+            continue;
+        };
+        let mut matching = query.matching(class, series, now, after);
+        let served: Vec<wire::BarData> = matching.by_ref().take(room).collect();
+        room -= served.len();
+        let ended_at = served.last().map(|bar| PageToken {
+            place,
+            start_s: bar.t.timestamp(),
+        });
+        last = ended_at.or(last).or(query.after);
+        if !served.is_empty() {
+            page.bars.insert(symbol.to_string(), served);
+        }
+        if room == 0 && matching.next().is_some() {
+            page.next_page_token = last.map(PageToken::write);
+            break;
+        }
+    }
+    Ok(page)
+}
+
+/// The timeframe we have bars of; `Ok(None)` for one that Alpaca knows and we have no bars of.
+fn timeframe_named(text: &str) -> Answer<Option<Timeframe>> {
+    match text {
+        "1Hour" | "1H" | "60Min" => return Ok(Some(Timeframe::Hour)),
+        "1Day" | "1D" => return Ok(Some(Timeframe::Day)),
+        _ => {}
+    }
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let max = match unit {
+        "Min" | "T" => 59,
+        "Hour" | "H" => 23,
+        "Day" | "D" | "Week" | "W" => 1,
+        "Month" | "M" => 12,
+        _ => 0,
+    };
+    match number.parse::<u32>() {
+        Ok(number) if (1..=max).contains(&number) => Ok(None),
+        _ => Err(ApiRefusal::bad_request(format!(
+            "invalid timeframe: {text:.40}"
+        ))),
+    }
+}
+
+fn bar_data(class: AssetClass, timeframe: Timeframe, bar: &BarView) -> wire::BarData {
+    wire::BarData {
+        t: alpaca_start(class, timeframe, bar.start),
+        o: bar.open,
+        h: bar.high,
+        l: bar.low,
+        c: bar.close,
+        v: bar.volume,
+        n: None,
+        vw: None,
+    }
+}
+
+fn latest_bars(
+    state: &ExchangeState,
+    class: AssetClass,
+    params: &Params,
+) -> Answer<wire::LatestBars> {
+    let now = state.now();
+    let newest = |symbol: Symbol| {
+        let series = state.data.series(state.data.find(symbol.as_str())?)?;
+        let bar = series.last_ended(now)?;
+        Some((
+            symbol.to_string(),
+            bar_data(class, series.timeframe(), &bar),
+        ))
+    };
+    let bars = symbols_of(class, params)?
+        .into_iter()
+        .filter_map(newest)
+        .collect();
+    Ok(wire::LatestBars { bars })
+}
+
+/// The price of the instant, as if a trade had just happened.
+fn latest_trades(
+    state: &ExchangeState,
+    class: AssetClass,
+    params: &Params,
+) -> Answer<wire::LatestTrades> {
+    let now = state.now();
+    let priced = |symbol: Symbol| {
+        let price = state
+            .data
+            .price_at(state.data.find(symbol.as_str())?, now)?;
+        Some((
+            symbol.to_string(),
+            wire::TradeData {
+                t: now,
+                p: price.to_f64()?,
+                s: Some(1.0),
+            },
+        ))
+    };
+    let trades: BTreeMap<_, _> = symbols_of(class, params)?
+        .into_iter()
+        .filter_map(priced)
+        .collect();
+    Ok(wire::LatestTrades { trades })
+}
+
+pub(crate) async fn news(
+    State(state): State<Arc<ExchangeState>>,
+    params: Params,
+) -> Answer<Json<wire::NewsPage>> {
+    let refused = |words: String| ApiRefusal::bad_request(words);
+    let now = state.now();
+    let end = params.instant("end", true).map_err(refused)?.unwrap_or(now);
+    let after = params
+        .text("page_token")
+        .map(|text| {
+            text.parse()
+                .map_err(|_| ApiRefusal::bad_request("invalid page_token"))
+        })
+        .transpose()?;
+    let query = NewsQuery {
+        from: params.instant("start", false).map_err(refused)?,
+        through: end.min(now),
+        symbols: params
+            .list("symbols")
+            .into_iter()
+            .map(|name| name.replace('/', ""))
+            .collect(),
+        with_text: params
+            .text("exclude_contentless")
+            .is_some_and(|text| text.eq_ignore_ascii_case("true")),
+        newest_first: params.newest_first("sort", true).map_err(refused)?,
+        after,
+        limit: params.limit(NEWS_DEFAULT, NEWS_MAX).map_err(refused)?,
+    };
+    let (page, more) = state.news.page(&query);
+    let last = page.last().map(|(number, _)| number.to_string());
+    Ok(Json(wire::NewsPage {
+        news: page.into_iter().map(|(_, article)| article).collect(),
+        next_page_token: last.filter(|_| more),
+    }))
+}

@@ -1,0 +1,165 @@
+//! The HTTP server: routes, keys, limits.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::refusals::ApiRefusal;
+use crate::state::ExchangeState;
+use crate::{account_routes, admin_routes, data_routes, order_routes, pacing, position_routes};
+
+/// Largest request body, bytes: an order is a few hundred.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Serves until `shutdown` is cancelled. Answers that are under way are finished.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    state: Arc<ExchangeState>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let address = listener
+        .local_addr()
+        .context("asking which address is bound")?;
+    tracing::info!(
+        event = "exchange_listening",
+        address = %address,
+        now = %state.now(),
+        end = %state.end,
+        assets = state.data.assets().count(),
+        bars = state.data.bar_count(),
+        news = state.news.len(),
+        "the paper exchange listens on http://{address}"
+    );
+    let clock = pacing::start(Arc::clone(&state), shutdown.clone());
+    let served = axum::serve(listener, router(state))
+        .with_graceful_shutdown(shutdown.clone().cancelled_owned())
+        .await
+        .context("serving the exchange");
+    shutdown.cancel();
+    if let Some(clock) = clock {
+        clock.await.context("ending the exchange's clock")?;
+    }
+    served
+}
+
+/// All routes.
+pub(crate) fn router(state: Arc<ExchangeState>) -> Router {
+    let keyed = trading_routes()
+        .merge(market_data_routes())
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&state),
+            check_keys,
+        ));
+    Router::new()
+        .route("/rawe/v1/health", get(admin_routes::health))
+        .route("/rawe/v1/market", get(admin_routes::market))
+        .route("/rawe/v1/clock", post(admin_routes::set_clock))
+        .route("/rawe/v1/book", get(admin_routes::book))
+        .merge(keyed)
+        .fallback(no_such_endpoint)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(state)
+}
+
+fn trading_routes() -> Router<Arc<ExchangeState>> {
+    Router::new()
+        .route("/v2/account", get(account_routes::account))
+        .route("/v2/clock", get(account_routes::clock))
+        .route("/v2/calendar", get(account_routes::calendar))
+        .route("/v2/assets", get(account_routes::assets))
+        // The rest of the path: some clients do not escape the slash of a pair.
+        .route("/v2/assets/{*symbol}", get(account_routes::asset))
+        .route(
+            "/v2/orders",
+            post(order_routes::create)
+                .get(order_routes::list)
+                .delete(order_routes::cancel_all),
+        )
+        .route(
+            "/v2/orders/{id}",
+            get(order_routes::get_one).delete(order_routes::cancel),
+        )
+        .route(
+            "/v2/orders:by_client_order_id",
+            get(order_routes::get_by_client_id),
+        )
+        .route(
+            "/v2/positions",
+            get(position_routes::list).delete(position_routes::close_all),
+        )
+        .route(
+            "/v2/positions/{symbol}",
+            get(position_routes::get_one).delete(position_routes::close),
+        )
+}
+
+fn market_data_routes() -> Router<Arc<ExchangeState>> {
+    Router::new()
+        .route("/v2/stocks/bars", get(data_routes::stock_bars))
+        .route(
+            "/v2/stocks/bars/latest",
+            get(data_routes::latest_stock_bars),
+        )
+        .route(
+            "/v2/stocks/trades/latest",
+            get(data_routes::latest_stock_trades),
+        )
+        .route(
+            "/v1beta3/crypto/{location}/bars",
+            get(data_routes::crypto_bars),
+        )
+        .route(
+            "/v1beta3/crypto/{location}/latest/bars",
+            get(data_routes::latest_crypto_bars),
+        )
+        .route(
+            "/v1beta3/crypto/{location}/latest/trades",
+            get(data_routes::latest_crypto_trades),
+        )
+        .route("/v1beta1/news", get(data_routes::news))
+}
+
+/// Lets a request through if it carries the keys.
+async fn check_keys(
+    State(state): State<Arc<ExchangeState>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if carries_keys(&state, &request) {
+        next.run(request).await
+    } else {
+        ApiRefusal::worded(StatusCode::UNAUTHORIZED, "unauthorized.").into_response()
+    }
+}
+
+fn carries_keys(state: &ExchangeState, request: &Request) -> bool {
+    let header = |name: &str| {
+        request
+            .headers()
+            .get(name)
+            .map_or(&b""[..], |v| v.as_bytes())
+    };
+    state
+        .keys
+        .accept(header("APCA-API-KEY-ID"), header("APCA-API-SECRET-KEY"))
+}
+
+async fn no_such_endpoint() -> ApiRefusal {
+    ApiRefusal::worded(StatusCode::NOT_FOUND, "endpoint not found.")
+}
+
+async fn no_such_method() -> ApiRefusal {
+    ApiRefusal::worded(StatusCode::METHOD_NOT_ALLOWED, "method not allowed.")
+}
