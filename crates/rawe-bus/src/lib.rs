@@ -10,6 +10,13 @@ mod queue;
 mod redis_bus;
 mod redis_error;
 mod redis_subscription;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod faults;
 
 pub use bus::{Bus, BusError, BusEvent, Entry, EntryId, StreamAppend, Subscription};
 pub use memory::MemoryBus;

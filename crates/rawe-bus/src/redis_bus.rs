@@ -10,7 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo,
+};
 use tokio::time::timeout;
 
 use crate::redis_error::{classify, unanswered};
@@ -105,6 +107,13 @@ impl RedisBus {
     /// [`BusError::Url`] when the URL cannot be used.
     pub fn open(url: &str) -> Result<Self, BusError> {
         let client = client(url)?;
+        if matches!(
+            client.get_connection_info().addr(),
+            ConnectionAddr::TcpTls { .. }
+        ) {
+            // Without a provider the first TLS connection would panic. One that is there stays.
+            let _already_installed = rustls::crypto::ring::default_provider().install_default();
+        }
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
             .set_min_delay(Duration::from_millis(50))

@@ -15,21 +15,36 @@ pub(crate) fn unanswered(limit: Duration) -> BusError {
 /// Sorts an error of the client into ours.
 pub(crate) fn classify(error: &RedisError) -> BusError {
     let text = error.to_string();
-    let refused_code = matches!(error.code(), Some("NOPERM" | "NOAUTH" | "WRONGPASS"));
-    match error.kind() {
-        _ if refused_code => BusError::Refused(text),
-        ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => {
-            BusError::Refused(text)
-        }
-        ErrorKind::Io
-        | ErrorKind::Server(
-            ServerErrorKind::BusyLoading
-            | ServerErrorKind::TryAgain
-            | ServerErrorKind::ClusterDown
-            | ServerErrorKind::MasterDown
-            | ServerErrorKind::ReadOnly,
-        ) => BusError::Unavailable(text),
-        _ if error.is_connection_dropped() || error.is_timeout() => BusError::Unavailable(text),
-        _ => BusError::Protocol(text),
+    if is_refusal(error) {
+        BusError::Refused(text)
+    } else if is_passing(error) {
+        BusError::Unavailable(text)
+    } else {
+        BusError::Protocol(text)
     }
+}
+
+fn is_refusal(error: &RedisError) -> bool {
+    // A transaction carries the errors of its commands.
+    let inner = error.clone().into_server_errors().unwrap_or_default();
+    error.kind() == ErrorKind::AuthenticationFailed
+        || error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
+        || matches!(error.code(), Some("NOPERM" | "NOAUTH" | "WRONGPASS"))
+        || inner
+            .iter()
+            .any(|(_, error)| error.kind() == Some(ServerErrorKind::NoPerm))
+}
+
+fn is_passing(error: &RedisError) -> bool {
+    let is_server_busy = matches!(
+        error.kind(),
+        ErrorKind::Server(
+            ServerErrorKind::BusyLoading
+                | ServerErrorKind::TryAgain
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ReadOnly,
+        )
+    );
+    is_server_busy || error.is_io_error() || error.is_connection_dropped() || error.is_timeout()
 }

@@ -21,10 +21,9 @@ pub(crate) fn watch(shutdown: CancellationToken) {
         let mut buffer = [0_u8; 256];
         loop {
             match input.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(_) => {}
+                Ok(read) if read > 0 => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
+                Ok(_) | Err(_) => break,
             }
         }
         tracing::info!(

@@ -162,7 +162,10 @@ fn exit_code(process: &str, result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else {
         return ExitCode::from(EXIT_CLEAN);
     };
-    if error.chain().any(|cause| cause.is::<ShuttingDown>()) {
+    if error
+        .chain()
+        .any(<dyn std::error::Error>::is::<ShuttingDown>)
+    {
         return ExitCode::from(EXIT_CLEAN);
     }
     let problems = error
