@@ -360,9 +360,14 @@ impl Clusterer {
         &self.vocabulary
     }
 
-    /// Voices of the 72 hours before `now`.
-    pub(crate) fn active_voices(&mut self, now: Timestamp) -> usize {
-        self.voices.active(now)
+    /// All voices of the last 72 hours.
+    pub(crate) fn voices(&self) -> &ActiveVoices {
+        &self.voices
+    }
+
+    /// Lets voices fall silent that did not speak in the 72 hours before `now`.
+    pub(crate) fn forget_voices(&mut self, now: Timestamp) {
+        self.voices.forget(now);
     }
 
     /// Time of the newest item.

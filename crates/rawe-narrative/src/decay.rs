@@ -197,12 +197,12 @@ mod tests {
         for kind in [OWN, MARKET_WIDE] {
             let mut stream = Stream::new(kind);
             for (minute, weight, tone) in items {
-                stream.add(start + TimeDelta::minutes(minute), weight, tone);
+                stream.add(start + TimeDelta::minutes(minute.into()), weight, tone);
             }
             let sums = |half_life: f64, power: i32| -> f64 {
                 items
                     .iter()
-                    .map(|(minute, w, s): &(i32, f64, f64)| {
+                    .map(|(minute, w, s)| {
                         let age = f64::from(4321 - minute) / 60.0;
                         w * s.powi(power) * 2f64.powf(-age / half_life)
                     })

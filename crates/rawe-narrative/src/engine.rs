@@ -190,8 +190,8 @@ impl NarrativeEngine {
             }
             AssetClass::UsEquity => None,
         };
-        let voices = self.clusterer.active_voices(at);
-        let briefs = self.briefs(at, class, voices);
+        self.clusterer.forget_voices(at);
+        let briefs = self.briefs(at, class);
         let mut scanned: Vec<(Symbol, AssetFeatures)> = Vec::new();
         for number in &self.sorted {
             let Some(asset) = self.assets.get_mut(*number as usize) else {
@@ -212,12 +212,7 @@ impl NarrativeEngine {
     }
 
     /// The heaviest narrative of each asset of `class` that has one.
-    fn briefs(
-        &self,
-        at: Timestamp,
-        class: AssetClass,
-        voices: usize,
-    ) -> FastMap<u32, NarrativeBrief> {
+    fn briefs(&self, at: Timestamp, class: AssetClass) -> FastMap<u32, NarrativeBrief> {
         let mut best: FastMap<u32, (f64, &Narrative)> = FastMap::default();
         let oldest = at - TimeDelta::hours(BRIEF_HOURS);
         for narrative in self.clusterer.live(at) {
@@ -240,11 +235,11 @@ impl NarrativeEngine {
             }
         }
         best.into_iter()
-            .map(|(number, (_, n))| (number, self.brief(n, at, voices)))
+            .map(|(number, (_, n))| (number, self.brief(n, at)))
             .collect()
     }
 
-    fn brief(&self, narrative: &Narrative, at: Timestamp, voices: usize) -> NarrativeBrief {
+    fn brief(&self, narrative: &Narrative, at: Timestamp) -> NarrativeBrief {
         NarrativeBrief {
             id: narrative.id.to_string(),
             name: narrative.name(self.clusterer.vocabulary()),
@@ -254,17 +249,22 @@ impl NarrativeEngine {
             entropy: narrative.entropy(),
             tone: narrative.tone.read(at, TONE_HALF_LIFE_HOURS).tone(0.5),
             items: narrative.items,
-            belief_penetration: share(narrative.tellers.active(at), voices),
+            belief_penetration: self.belief(narrative, at),
             item_ids: narrative.newest().map(str::to_owned).collect(),
         }
     }
 
+    /// Share of the voices active in 72 h who told it.
+    fn belief(&self, narrative: &Narrative, at: Timestamp) -> f64 {
+        let everybody = self.clusterer.voices().active().max(1) as f64;
+        (narrative.tellers.active(at) as f64 / everybody).clamp(0.0, 1.0)
+    }
+
     /// The living narratives at the newest item, heaviest (by items, half-life 12 h) first.
-    pub fn narratives(&mut self) -> Vec<NarrativeState> {
+    pub fn narratives(&self) -> Vec<NarrativeState> {
         let Some(at) = self.clusterer.newest_item_at() else {
             return Vec::new();
         };
-        let voices = self.clusterer.active_voices(at);
         let vocabulary = self.clusterer.vocabulary();
         let mut states: Vec<NarrativeState> = self
             .clusterer
@@ -281,7 +281,7 @@ impl NarrativeEngine {
                     mutation: narrative.mutation(at, vocabulary),
                     tone: sums.tone(0.5),
                     intensity: (sums.n + 0.2).ln(),
-                    belief_penetration: share(narrative.tellers.active(at), voices),
+                    belief_penetration: self.belief(narrative, at),
                     items: narrative.items,
                     independent_items: narrative.independent,
                     assets: self.assets_of(narrative, at),
@@ -322,14 +322,6 @@ impl NarrativeEngine {
         }
         let mean = scores.iter().sum::<f64>() / scores.len() as f64;
         (50.0 + NVX_SLOPE * mean).clamp(0.0, 100.0)
-    }
-}
-
-fn share(part: usize, whole: usize) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        (part as f64 / whole as f64).clamp(0.0, 1.0)
     }
 }
 

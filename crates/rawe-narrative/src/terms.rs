@@ -118,13 +118,8 @@ impl Vocabulary {
         }
     }
 
-    /// ln(n + 1000).
-    pub(crate) fn log_total(&self) -> f64 {
-        self.log_total
-    }
-
     /// ln(df + 1) of a term.
-    pub(crate) fn log_items(&self, id: TermId) -> f64 {
+    fn log_items(&self, id: TermId) -> f64 {
         self.terms
             .get(id as usize)
             .map_or(0.0, |term| f64::from(term.log_items))
@@ -138,11 +133,6 @@ impl Vocabulary {
     /// The term's text.
     pub(crate) fn text(&self, id: TermId) -> &str {
         self.terms.get(id as usize).map_or("", |term| &term.text)
-    }
-
-    /// One more than the highest number given so far.
-    pub(crate) fn capacity(&self) -> usize {
-        self.terms.len()
     }
 
     /// Forgets the rarest unused terms when there are too many.
@@ -209,7 +199,7 @@ mod tests {
             }
         }
         assert!(vocabulary.ids.len() <= TERMS_MAX + 500);
-        assert!(vocabulary.capacity() <= TERMS_MAX + 1_000);
+        assert!(vocabulary.terms.len() <= TERMS_MAX + 1_000);
         tokens.read("", "common");
         vocabulary.read(&tokens, &mut terms);
         assert!((vocabulary.log_items(terms[0]) - 60_001f64.ln()).abs() < 1e-3);

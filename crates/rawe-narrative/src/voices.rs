@@ -38,13 +38,13 @@ impl ActiveVoices {
         self.forget(at);
     }
 
-    /// How many voices spoke in the 72 hours before `now`.
-    pub(crate) fn active(&mut self, now: Timestamp) -> usize {
-        self.forget(now);
+    /// How many voices spoke in the 72 hours before the newest word or [`Self::forget`].
+    pub(crate) fn active(&self) -> usize {
         self.counts.len()
     }
 
-    fn forget(&mut self, now: Timestamp) {
+    /// Lets voices fall silent that did not speak in the 72 hours before `now`.
+    pub(crate) fn forget(&mut self, now: Timestamp) {
         let oldest = now - TimeDelta::hours(ACTIVE_HOURS);
         while let Some((at, voice)) = self.events.front().copied() {
             if at >= oldest && self.events.len() <= EVENTS_MAX {
@@ -115,8 +115,9 @@ mod tests {
         }
         for (hour, count) in [(20, 2), (82, 2), (83, 1), (92, 1), (93, 0)] {
             let now = start + TimeDelta::hours(hour);
+            voices.forget(now);
             assert_eq!(
-                (voices.active(now), tellers.active(now)),
+                (voices.active(), tellers.active(now)),
                 (count, count),
                 "{hour}"
             );
@@ -132,7 +133,7 @@ mod tests {
             voices.hear(now, voice);
             tellers.hear(now, voice);
         }
-        assert_eq!(voices.active(now), EVENTS_MAX);
+        assert_eq!(voices.active(), EVENTS_MAX);
         assert_eq!(tellers.active(now), VOICES_PER_NARRATIVE_MAX);
     }
 }

@@ -1,6 +1,7 @@
 //! One narrative: its terms, its tellers, its tone, its headline.
 
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 
 use chrono::TimeDelta;
 use rawe_core::{NewsItem, Timestamp};
@@ -82,9 +83,27 @@ pub(crate) struct Narrative {
     snapshots: VecDeque<(Timestamp, Box<[(TermId, f32)]>)>,
 }
 
-/// A count's weight in a narrative's vector.
+/// Counts up to here have their power ready.
+const READY_POWERS: usize = 1_024;
+
+/// A count's weight in a narrative's vector: count^0.9. Counts are whole numbers.
 pub(crate) fn powered(count: f32) -> f64 {
-    f64::from(count).powf(0.9)
+    static POWERS: OnceLock<Vec<f64>> = OnceLock::new();
+    let powers = POWERS.get_or_init(|| {
+        (0..READY_POWERS)
+            .map(|count| (count as f64).powf(0.9))
+            .collect()
+    });
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float-to-integer cast saturates, and anything odd misses the table"
+    )]
+    let place = count as usize;
+    powers
+        .get(place)
+        .copied()
+        .unwrap_or_else(|| f64::from(count).powf(0.9))
 }
 
 /// A narrative's id: of its founding item, so the same on every machine.
@@ -392,7 +411,7 @@ fn hours_passed(from: Timestamp, to: Timestamp) -> i64 {
     (to - from).max(TimeDelta::zero()).num_hours()
 }
 
-/// A headline fit for a log line: one line, no control characters, not too long.
+/// A headline fit for a log line: one line, no addresses, no control characters, not too long.
 fn readable(item: &NewsItem) -> Box<str> {
     let source = if item.headline.trim().is_empty() {
         &item.text
@@ -400,11 +419,16 @@ fn readable(item: &NewsItem) -> Box<str> {
         &item.headline
     };
     let mut line = String::new();
-    for word in truncate(source, HEADLINE_BYTES_MAX).split_whitespace() {
-        if !line.is_empty() {
+    for word in truncate(source, 2 * HEADLINE_BYTES_MAX).split_whitespace() {
+        let word = if word.starts_with("http") { "" } else { word };
+        let shown: String = word.chars().filter(|c| !c.is_control()).collect();
+        if !line.is_empty() && line.len() + shown.len() >= HEADLINE_BYTES_MAX {
+            break;
+        }
+        if !line.is_empty() && !shown.is_empty() {
             line.push(' ');
         }
-        line.extend(word.chars().filter(|c| !c.is_control()));
+        line.push_str(truncate(&shown, HEADLINE_BYTES_MAX));
     }
     line.into_boxed_str()
 }
