@@ -7,9 +7,9 @@ use rawe_core::{AssetClass, Bar, Symbol, Timeframe, Timestamp};
 
 use crate::decay::{OWN, Reading, Stream};
 use crate::features::AssetFeatures;
-use crate::hours_between;
 use crate::price::PriceHistory;
 use crate::seasonal::{Cadence, Seasonal};
+use crate::{compact, hours_between};
 
 /// Scans over which the percentile of volatility is taken.
 const PERCENTILE_SCANS: usize = 720;
@@ -99,17 +99,14 @@ impl AssetState {
     ) -> AssetFeatures {
         let own = self.own.read(instant);
         let cadence = self.cadence(instant);
-        let (market, z_own) = match market {
-            Some(market) => {
-                let z = self
-                    .seasonal_own
-                    .score(instant, cadence, [own.intensity_48]);
-                (*market, z.map(|[z]| z))
-            }
-            None => {
-                let z = self.seasonal.score(instant, cadence, z_values(&own));
-                (StreamScan { reading: own, z }, z.map(|z| z[4]))
-            }
+        let (market, z_own) = if let Some(market) = market {
+            let z = self
+                .seasonal_own
+                .score(instant, cadence, [own.intensity_48]);
+            (*market, z.map(|[z]| z))
+        } else {
+            let z = self.seasonal.score(instant, cadence, z_values(&own));
+            (StreamScan { reading: own, z }, z.map(|z| z[4]))
         };
         let price = self
             .price
@@ -161,7 +158,7 @@ impl AssetState {
 
     /// Where `sigma` stands among those of the past scans, ties counted half.
     fn percentile(&mut self, sigma: Option<f64>) -> f64 {
-        let Some(sigma) = sigma.map(|sigma| sigma as f32) else {
+        let Some(sigma) = sigma.map(compact) else {
             return 0.5;
         };
         let mut percentile = 0.5;

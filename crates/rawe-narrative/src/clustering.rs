@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use chrono::TimeDelta;
 use rawe_core::{NewsItem, Timestamp};
 
+use crate::compact;
 use crate::effects::NarrativeEffect;
 use crate::hash::{FastHasher, FastMap};
 use crate::rating::Rating;
@@ -209,7 +210,7 @@ impl Clusterer {
         };
         for term in terms {
             let unit = self.vocabulary.weight(*term) / length;
-            let count = narrative.add_term(*term, 1.0, unit as f32);
+            let count = narrative.add_term(*term, 1.0, compact(unit));
             self.index.set(*term, slot, count);
         }
         narrative.independent += 1;
@@ -283,14 +284,15 @@ impl Clusterer {
             let Ok(slot) = Slot::try_from(place) else {
                 break;
             };
-            if self.slots.get(place).is_some_and(Option::is_some) && !self.is_live(slot, at) {
-                if let Some(narrative) = self.remove(slot) {
-                    effects.push(NarrativeEffect::Died {
-                        id: narrative.id.to_string(),
-                        items: narrative.items,
-                        at,
-                    });
-                }
+            let dead =
+                self.slots.get(place).is_some_and(Option::is_some) && !self.is_live(slot, at);
+            if dead && let Some(narrative) = self.remove(slot) {
+                let id = narrative.id.to_string();
+                effects.push(NarrativeEffect::Died {
+                    id,
+                    items: narrative.items,
+                    at,
+                });
             }
         }
         for place in 0..self.slots.len() {

@@ -31,3 +31,12 @@ pub use tone::tone;
 fn hours_between(from: rawe_core::Timestamp, to: rawe_core::Timestamp) -> f64 {
     (to - from).num_milliseconds() as f64 / 3_600_000.0
 }
+
+/// A value kept in half the space where its last digits do not matter.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "only weights are kept so, never money"
+)]
+fn compact(value: f64) -> f32 {
+    value as f32
+}

@@ -67,15 +67,14 @@ pub(crate) struct Tellers(Vec<(Voice, Timestamp)>);
 
 impl Tellers {
     pub(crate) fn hear(&mut self, at: Timestamp, voice: Voice) {
-        match self.0.iter_mut().find(|(known, _)| *known == voice) {
-            Some((_, last)) => *last = (*last).max(at),
-            None => {
-                if self.0.len() >= VOICES_PER_NARRATIVE_MAX {
-                    self.make_room(at);
-                }
-                self.0.push((voice, at));
-            }
+        if let Some((_, last)) = self.0.iter_mut().find(|(known, _)| *known == voice) {
+            *last = (*last).max(at);
+            return;
         }
+        if self.0.len() >= VOICES_PER_NARRATIVE_MAX {
+            self.make_room(at);
+        }
+        self.0.push((voice, at));
     }
 
     fn make_room(&mut self, now: Timestamp) {

@@ -2,6 +2,7 @@
 //! by the clusterer.
 
 use super::narrative::powered;
+use crate::compact;
 use crate::terms::{TermId, Vocabulary};
 
 /// A place for a narrative; used again after it died.
@@ -85,7 +86,7 @@ impl Index {
         if place >= self.postings.len() {
             self.postings.resize(place + 1, Vec::new());
         }
-        let value = powered(count) as f32;
+        let value = compact(powered(count));
         if let Some(list) = self.postings.get_mut(place) {
             match list.iter_mut().find(|(known, _)| *known == slot) {
                 Some((_, known)) => *known = value,

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use chrono::TimeDelta;
 use rawe_core::{NewsItem, Timestamp};
 
+use crate::compact;
 use crate::decay::Decayed;
 use crate::hash::text_hash;
 use crate::rating::{Rating, ToneCounts};
@@ -53,6 +54,9 @@ struct Headline {
     terms: Box<[TermId]>,
 }
 
+/// The heaviest terms and their weights at a past time.
+type PastState = Box<[(TermId, f32)]>;
+
 /// One living narrative.
 #[derive(Clone, Debug)]
 pub(crate) struct Narrative {
@@ -80,7 +84,7 @@ pub(crate) struct Narrative {
     unit_square: f64,
     headline: Headline,
     newest: VecDeque<Box<str>>,
-    snapshots: VecDeque<(Timestamp, Box<[(TermId, f32)]>)>,
+    snapshots: VecDeque<(Timestamp, PastState)>,
 }
 
 /// Counts up to here have their power ready.
@@ -338,7 +342,7 @@ impl Narrative {
         let state = self.heaviest(SNAPSHOT_TERMS, vocabulary);
         let state = state
             .into_iter()
-            .map(|(id, weight)| (id, weight as f32))
+            .map(|(id, weight)| (id, compact(weight)))
             .collect();
         self.snapshots.push_back((now, state));
         while self
