@@ -1,1 +1,28 @@
-//! A personality over the engine: scan, vote, size, propose; pure.
+//! A personality over the engine: features in; stances, votes and proposals out.
+//!
+//! Pure and deterministic. A [`Profile`] (TOML) says who an agent is; its [`Expert`] turns the
+//! features of an asset into one number in -1..1; the [`Voter`] turns experts into stances and
+//! signals, and keeps the collective's paper record, which decides whether a class of assets is
+//! open at all. [`Agent`] couples a voter with a narrative engine. How bytes reach an agent, when
+//! it scans live, and how its votes are published is the business of `bins/agents`.
+
+pub mod agent;
+pub mod expert;
+pub mod grid;
+pub mod lens;
+pub mod paper;
+pub mod profile;
+pub mod proposal;
+pub mod record;
+pub mod sizing;
+pub mod smoothing;
+pub mod voter;
+
+pub use agent::Agent;
+pub use expert::Expert;
+pub use grid::{GridPoint, ScanGrid};
+pub use lens::Lens;
+pub use paper::{PaperPosition, PaperRules};
+pub use profile::{Profile, ProfileError};
+pub use record::{ClassRecord, CollectiveRules};
+pub use voter::{Note, ScanResult, Voter, VoterConfig};

@@ -1,0 +1,77 @@
+//! An agent whole: a narrative engine and the voter that reads it.
+
+use rawe_core::{AssetClass, Bar, BootId, IdentitySource, NewsItem, Timestamp};
+use rawe_narrative::{EngineConfig, FeatureSnapshot, NarrativeEngine};
+
+use crate::voter::{ScanResult, Voter, VoterConfig};
+
+/// An engine and a voter, fed with the same events in the same order.
+#[derive(Debug)]
+pub struct Agent {
+    engine: NarrativeEngine,
+    voter: Voter,
+}
+
+impl Agent {
+    /// An agent without history.
+    pub fn new(
+        engine: EngineConfig,
+        config: VoterConfig,
+        boot: BootId,
+        ids: IdentitySource,
+    ) -> Self {
+        Self {
+            engine: NarrativeEngine::new(engine),
+            voter: Voter::new(config, boot, ids),
+        }
+    }
+
+    /// Takes a news item. Items come in the order in which they were first seen.
+    pub fn apply_item(&mut self, item: &NewsItem) {
+        self.engine.apply_item(item);
+    }
+
+    /// Takes a bar. Bars come in the order of their ends.
+    pub fn apply_bar(&mut self, bar: &Bar) {
+        self.voter.apply_bar(bar);
+        self.engine.apply_bar(bar);
+    }
+
+    /// Brings the state to a grid instant without saying anything: warm-up and catching up.
+    /// Everything known at the instant must have been applied, and nothing later.
+    pub fn rebuild(&mut self, instant: Timestamp) {
+        let snapshots = self.features(instant);
+        self.voter.rebuild(instant, &snapshots);
+    }
+
+    /// Scans at a grid instant, as [`Agent::rebuild`], and says what it thinks.
+    pub fn scan(&mut self, instant: Timestamp) -> ScanResult {
+        let snapshots = self.features(instant);
+        self.voter.scan(instant, &snapshots)
+    }
+
+    /// The personality, for its grid, records and progress.
+    pub fn voter(&self) -> &Voter {
+        &self.voter
+    }
+
+    /// Where the ids of signals come from, from now on.
+    pub fn use_identities(&mut self, ids: IdentitySource) {
+        self.voter.use_identities(ids);
+    }
+
+    fn features(&mut self, instant: Timestamp) -> Vec<FeatureSnapshot> {
+        let point = self.voter.grid().at(instant);
+        let mut classes = Vec::with_capacity(2);
+        if point.stocks_opening || point.stocks_hourly {
+            classes.push(AssetClass::UsEquity);
+        }
+        if point.crypto {
+            classes.push(AssetClass::Crypto);
+        }
+        classes
+            .into_iter()
+            .map(|class| self.engine.scan(instant, class))
+            .collect()
+    }
+}

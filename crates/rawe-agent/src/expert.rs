@@ -1,0 +1,193 @@
+//! The five measured experts, as state machines per asset: features at a grid instant in, one
+//! number e in -1..1 out. The formulas are those of the personalities' specification.
+//!
+//! A state is advanced at every scan, also while the agent abstains. A block that is missing now
+//! (history too short) gives `None`, which counts as e = 0; the parts that are known still learn.
+
+use rawe_core::Timestamp;
+use rawe_narrative::AssetFeatures;
+
+use crate::lens::{Lens, abnormal_tone, price_move};
+use crate::profile::Profile;
+use crate::smoothing::{ExponentialMean, LearnedSign, clip, clip_to, sign};
+
+/// Half-life of crowd and silence wherever the lens does not set it, hours.
+const CROWD_HALF_LIFE_HOURS: f64 = 24.0;
+/// Half-life of the dispute behind the risk damper kappa, hours.
+const DAMPER_HALF_LIFE_HOURS: f64 = 24.0;
+/// z-values are clipped here, as the engine does.
+const Z_LIMIT: f64 = 4.0;
+
+/// One expert's state for one asset.
+#[derive(Clone, Debug)]
+pub struct Expert {
+    lens: Lens,
+    flux_sensitivity: f64,
+    stress_sensitivity: f64,
+    main: ExponentialMean,
+    second: ExponentialMean,
+    dispute: ExponentialMean,
+    learned: LearnedSign,
+}
+
+impl Expert {
+    /// A fresh expert of a profile.
+    pub fn new(profile: &Profile) -> Self {
+        let half_life = profile.lens.half_life_hours();
+        let (second_half_life, learned) = match &profile.lens {
+            Lens::TrendAndSurprise {
+                sign_half_life_days,
+                sign_silent_days,
+                ..
+            } => (
+                CROWD_HALF_LIFE_HOURS,
+                LearnedSign::new(*sign_half_life_days, *sign_silent_days),
+            ),
+            Lens::SlowBuildUp {
+                sign_half_life_days,
+                sign_silent_days,
+                ..
+            } => (
+                half_life,
+                LearnedSign::new(*sign_half_life_days, *sign_silent_days),
+            ),
+            _ => (half_life, LearnedSign::new(60.0, 60)),
+        };
+        Self {
+            lens: profile.lens.clone(),
+            flux_sensitivity: profile.flux_sensitivity_multiplier,
+            stress_sensitivity: profile.topological_stress_sensitivity_multiplier,
+            main: ExponentialMean::new(half_life),
+            second: ExponentialMean::new(second_half_life),
+            dispute: ExponentialMean::new(DAMPER_HALF_LIFE_HOURS),
+            learned,
+        }
+    }
+
+    /// Advances to `at` and returns e, or `None` while a block it needs is missing.
+    pub fn evaluate(&mut self, at: Timestamp, features: &AssetFeatures) -> Option<f64> {
+        let lens = self.lens.clone();
+        let value = match lens {
+            Lens::StoryRuns {
+                tone_hours,
+                move_hours,
+                tone_limit,
+                scale,
+                ..
+            } => {
+                let discounted = abnormal_tone(features, tone_hours)
+                    .zip(price_move(features, move_hours))
+                    .map(|(tone, moved)| {
+                        let s = clip_to(tone, tone_limit);
+                        s * (-(sign(s) * moved).max(0.0)).exp()
+                    });
+                self.main
+                    .push_known(at, discounted)
+                    .map(|mean| clip(mean / scale))
+            }
+            Lens::TrendAndSurprise {
+                move_hours,
+                weight,
+                shock,
+                scale,
+                ..
+            } => self.trend_and_surprise(at, features, move_hours, weight, shock, scale),
+            Lens::Attention { scale, .. } => {
+                let attention = features.z_intensity_12.zip(features.z_velocity).map(
+                    |(intensity, velocity)| {
+                        f64::midpoint(
+                            intensity,
+                            clip_to(self.flux_sensitivity * velocity, Z_LIMIT),
+                        )
+                    },
+                );
+                self.main
+                    .push_known(at, attention)
+                    .map(|mean| clip(mean / scale))
+            }
+            Lens::SlowBuildUp {
+                dispute_weight,
+                attention_weight,
+                limit,
+                scale,
+                ..
+            } => {
+                let gap = features
+                    .z_tone_48
+                    .zip(features.m48)
+                    .map(|(tone, moved)| clip_to(tone, limit) - clip_to(moved, limit));
+                let raw = self.main.push_known(at, gap).map(|mean| clip(mean / scale));
+                let learned = self.learned.step(at, raw, features.return_in_sigmas);
+                let own = self.second.push_known(at, features.z_intensity_48_own);
+                let damper = self.damper(at, features);
+                let own = own.map(|mean| clip(mean / scale));
+                raw.zip(own).zip(damper).map(|((raw, own), damper)| {
+                    damper * clip(dispute_weight * learned * raw + attention_weight * own)
+                })
+            }
+            Lens::EvenBlend {
+                move_hours,
+                scale,
+                divisor,
+                ..
+            } => {
+                let crowd = self.main.push_known(at, crowd_block(features));
+                let mood = self.second.push_known(at, features.z_tone_12);
+                let trend = price_move(features, move_hours).map(clip);
+                crowd.zip(mood).zip(trend).map(|((crowd, mood), trend)| {
+                    clip((clip(crowd / scale) + clip(mood / scale) + trend) / divisor)
+                })
+            }
+        };
+        value.filter(|value| value.is_finite())
+    }
+
+    fn trend_and_surprise(
+        &mut self,
+        at: Timestamp,
+        features: &AssetFeatures,
+        move_hours: u32,
+        weight: f64,
+        shock: f64,
+        scale: f64,
+    ) -> Option<f64> {
+        let crowd = self.second.push_known(at, crowd_block(features));
+        let surprise = features.m24.zip(crowd).map(|(moved, crowd)| {
+            if moved.abs() > shock {
+                sign(moved) * silence(crowd)
+            } else {
+                0.0
+            }
+        });
+        let raw = self
+            .main
+            .push_known(at, surprise)
+            .map(|mean| clip(mean / scale));
+        let learned = self.learned.step(at, raw, features.return_in_sigmas);
+        let damper = self.damper(at, features);
+        let trend = price_move(features, move_hours).map(clip);
+        raw.zip(trend)
+            .zip(damper)
+            .map(|((raw, trend), damper)| damper * clip(weight * (trend + learned * raw)))
+    }
+
+    /// kappa = 1 / (1 + stress sensitivity max(0, E_24 z(D_48h))), in 0..1.
+    fn damper(&mut self, at: Timestamp, features: &AssetFeatures) -> Option<f64> {
+        self.dispute
+            .push_known(at, features.z_dispersion_48)
+            .map(|dispute| 1.0 / (1.0 + self.stress_sensitivity * dispute.max(0.0)))
+    }
+}
+
+/// (z(I_48h) + z(I_12h)) / 2 of the market stream.
+fn crowd_block(features: &AssetFeatures) -> Option<f64> {
+    features
+        .z_intensity_48
+        .zip(features.z_intensity_12)
+        .map(|(slow, fast)| f64::midpoint(slow, fast))
+}
+
+/// clip(1 - max(0, crowd before scaling), 0, 1): 1 when nobody talks more than usual.
+pub fn silence(crowd_before_scaling: f64) -> f64 {
+    (1.0 - crowd_before_scaling.max(0.0)).clamp(0.0, 1.0)
+}

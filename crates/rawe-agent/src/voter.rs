@@ -1,0 +1,556 @@
+//! A personality at work: features of a grid instant in; stances, votes and notes out.
+//!
+//! A voter computes its own expert and those of the whole collective from the same features, so
+//! that it can keep the collective's paper record and know which class of assets is open. It never
+//! trades and never waits. Market data becomes features in `rawe-narrative`.
+
+use std::collections::BTreeMap;
+
+use rawe_core::{
+    AgentRef, ArbitrageSignal, AssetClass, Bar, BootId, Direction, IdentitySource, ProposedTrade,
+    Stance, StanceMessage, Symbol, Timeframe, Timestamp,
+};
+use rawe_narrative::{AssetFeatures, FeatureSnapshot};
+
+use crate::expert::Expert;
+use crate::grid::{GridPoint, ScanGrid};
+use crate::paper::{PaperPosition, PaperRules};
+use crate::profile::Profile;
+use crate::proposal::{Scores, confidence, evidence, rating, risk_score, shortened};
+use crate::record::{ClassRecord, CollectiveRules, OwnRecord};
+use crate::sizing::{MoveForecast, Unmet, proposal_size, size_factor};
+
+/// The first day of the history may fall on a long weekend; so many days are forgiven.
+const LONG_WEEKEND_DAYS: f64 = 4.0;
+/// A narrative has risen when its asset's attention is so far above normal.
+const RISEN_ATTENTION: f64 = 2.0;
+/// A narrative of fewer items is not worth telling.
+const RISEN_ITEMS: u64 = 8;
+/// One scan step of open market, seconds: hourly bars, and one session for daily ones.
+const SCAN_SECS_HOURLY: u32 = 3_600;
+const SCAN_SECS_DAILY: u32 = 23_400;
+
+/// What a voter is made of.
+#[derive(Clone, Debug)]
+pub struct VoterConfig {
+    /// Who it is.
+    pub profile: Profile,
+    /// The roster's personalities, whose votes make the paper record; equal for all agents.
+    pub collective: Vec<Profile>,
+    /// The rules of that record; equal for all agents.
+    pub rules: CollectiveRules,
+    /// So many days of history are needed before it speaks.
+    pub warmup_days: u32,
+}
+
+/// Something worth a line in the log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Note {
+    /// The collective's record opened or closed a class; said once when it changes.
+    ClassStatus {
+        /// The class.
+        class: AssetClass,
+        /// Whether votes are published for it.
+        open: bool,
+        /// What a trade is expected to bring after costs, basis points.
+        expected_net_bp: f64,
+        /// How many paper trades that rests on.
+        trades: u64,
+    },
+    /// A story is told much more than usual; said once per story and asset.
+    NarrativeRisen {
+        /// The asset it is about.
+        asset: Symbol,
+        /// Its id.
+        narrative_id: String,
+        /// Its name.
+        name: String,
+        /// Its most central headline.
+        headline: String,
+        /// Its coherence rating.
+        rating: String,
+        /// Decayed tone, -1..1.
+        tone: f64,
+    },
+}
+
+/// All that one scan says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScanResult {
+    /// One stance for every asset scanned.
+    pub stances: StanceMessage,
+    /// The votes, by expected profit, the best first.
+    pub signals: Vec<ArbitrageSignal>,
+    /// For the log.
+    pub notes: Vec<Note>,
+}
+
+#[derive(Clone, Debug)]
+struct AssetState {
+    timeframe: Timeframe,
+    /// The collective's experts in order; the own one is at `Voter::own_index`.
+    experts: Vec<Expert>,
+    collective: PaperPosition,
+    own: PaperPosition,
+    previous_expert: Option<f64>,
+    told_narrative: String,
+}
+
+/// One asset's outcome of a scan.
+struct Opinion<'a> {
+    symbol: &'a Symbol,
+    nvx: f64,
+    features: &'a AssetFeatures,
+    expert: f64,
+}
+
+/// A personality with its state.
+#[derive(Clone, Debug)]
+pub struct Voter {
+    config: VoterConfig,
+    paper_rules: PaperRules,
+    /// The collective's profiles, and the own one if it is none of them.
+    profiles: Vec<Profile>,
+    own_index: usize,
+    assets: BTreeMap<Symbol, AssetState>,
+    grid: ScanGrid,
+    first_bar: Option<Timestamp>,
+    class_records: [ClassRecord; 2],
+    own_records: [OwnRecord; 2],
+    told_open: [Option<bool>; 2],
+    boot: BootId,
+    ids: IdentitySource,
+    signals_made: u64,
+    stances_made: u64,
+}
+
+const CLASSES: [AssetClass; 2] = [AssetClass::UsEquity, AssetClass::Crypto];
+
+fn class_index(class: AssetClass) -> usize {
+    match class {
+        AssetClass::UsEquity => 0,
+        AssetClass::Crypto => 1,
+    }
+}
+
+impl Voter {
+    /// A voter without history.
+    pub fn new(config: VoterConfig, boot: BootId, ids: IdentitySource) -> Self {
+        let mut profiles = config.collective.clone();
+        let own_index = profiles
+            .iter()
+            .position(|profile| *profile == config.profile)
+            .unwrap_or_else(|| {
+                profiles.push(config.profile.clone());
+                profiles.len() - 1
+            });
+        Self {
+            paper_rules: config.rules.paper_rules(config.collective.len()),
+            config,
+            profiles,
+            own_index,
+            assets: BTreeMap::new(),
+            grid: ScanGrid::default(),
+            first_bar: None,
+            class_records: [ClassRecord::default(); 2],
+            own_records: [OwnRecord::default(); 2],
+            told_open: [None; 2],
+            boot,
+            ids,
+            signals_made: 0,
+            stances_made: 0,
+        }
+    }
+
+    /// Who this is.
+    pub fn profile(&self) -> &Profile {
+        &self.config.profile
+    }
+
+    /// Where the ids of signals come from, from now on.
+    pub fn use_identities(&mut self, ids: IdentitySource) {
+        self.ids = ids;
+    }
+
+    /// The grid of the assets seen so far.
+    pub fn grid(&self) -> ScanGrid {
+        self.grid
+    }
+
+    /// How many assets it has seen.
+    pub fn asset_count(&self) -> usize {
+        self.assets.len()
+    }
+
+    /// The collective's paper record of a class.
+    pub fn class_record(&self, class: AssetClass) -> ClassRecord {
+        self.class_records
+            .get(class_index(class))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Whether the collective's record opens a class.
+    pub fn class_is_open(&self, class: AssetClass) -> bool {
+        self.class_record(class).is_open(class, &self.config.rules)
+    }
+
+    /// Days of history between the first bar and `now`.
+    pub fn history_days(&self, now: Timestamp) -> f64 {
+        self.first_bar
+            .map_or(0.0, |first| (now - first).num_minutes() as f64 / 1_440.0)
+    }
+
+    /// Whether the history suffices to speak.
+    pub fn is_warm(&self, now: Timestamp) -> bool {
+        self.history_days(now) + LONG_WEEKEND_DAYS >= f64::from(self.config.warmup_days)
+    }
+
+    /// How far the warm-up is, for people: `WARMING 37/120 d`.
+    pub fn warmup_progress(&self, now: Timestamp) -> String {
+        let wanted = self.config.warmup_days;
+        let done = self.history_days(now).floor().min(f64::from(wanted));
+        format!("WARMING {done:.0}/{wanted} d")
+    }
+
+    /// Takes a bar: fills paper positions, learns of new assets.
+    pub fn apply_bar(&mut self, bar: &Bar) {
+        let class = bar.symbol.class();
+        self.grid.include(class, bar.timeframe);
+        if self.first_bar.is_none_or(|first| bar.end < first) {
+            self.first_bar = Some(bar.end);
+        }
+        let profiles = &self.profiles;
+        let state = self
+            .assets
+            .entry(bar.symbol.clone())
+            .or_insert_with(|| AssetState {
+                timeframe: bar.timeframe,
+                experts: profiles.iter().map(Expert::new).collect(),
+                collective: PaperPosition::default(),
+                own: PaperPosition::default(),
+                previous_expert: None,
+                told_narrative: String::new(),
+            });
+        state.timeframe = bar.timeframe;
+        let index = class_index(class);
+        if let Some(moved) = state.collective.apply_bar(bar)
+            && let Some(record) = self.class_records.get_mut(index)
+        {
+            record.add(moved);
+        }
+        if let Some(moved) = state.own.apply_bar(bar)
+            && let Some(record) = self.own_records.get_mut(index)
+        {
+            record.add_trade(moved, self.config.rules.cost(class));
+        }
+    }
+
+    /// Brings the state to a grid instant without saying anything: warm-up and catching up.
+    pub fn rebuild(&mut self, instant: Timestamp, snapshots: &[FeatureSnapshot]) {
+        self.advance(instant, snapshots);
+    }
+
+    /// Scans at a grid instant. While the history is too short every stance is an abstention.
+    pub fn scan(&mut self, instant: Timestamp, snapshots: &[FeatureSnapshot]) -> ScanResult {
+        let warm = self.is_warm(instant);
+        let opinions = self.advance(instant, snapshots);
+        let open = CLASSES.map(|class| self.class_is_open(class));
+        let mut stances = Vec::with_capacity(opinions.len());
+        let mut signals = Vec::new();
+        for opinion in &opinions {
+            let class = opinion.symbol.class();
+            let votes = warm && open.get(class_index(class)).copied().unwrap_or(false);
+            let signal = if votes {
+                self.propose(instant, opinion)
+            } else {
+                None
+            };
+            stances.push(Stance {
+                asset: opinion.symbol.clone(),
+                direction: signal.as_ref().map(|signal| signal.metadata.direction),
+                expert: if warm { opinion.expert } else { 0.0 },
+            });
+            signals.extend(signal);
+        }
+        signals.sort_by(|a, b| {
+            b.expected_profit
+                .total_cmp(&a.expected_profit)
+                .then_with(|| a.financial_asset.cmp(&b.financial_asset))
+        });
+        for signal in &mut signals {
+            self.signals_made += 1;
+            signal.signal_id = Some(self.ids.id(instant, self.signals_made).to_string());
+            signal.agent = Some(self.agent_ref(self.signals_made));
+        }
+        let mut notes = if warm {
+            self.note_classes(&opinions)
+        } else {
+            Vec::new()
+        };
+        if warm {
+            notes.extend(
+                opinions
+                    .iter()
+                    .filter_map(|opinion| self.note_narrative(opinion)),
+            );
+        }
+        self.stances_made += 1;
+        let stances = StanceMessage {
+            timestamp: instant,
+            agent: self.agent_ref(self.stances_made),
+            scan_secs: self.scan_secs(),
+            stances,
+        };
+        ScanResult {
+            stances,
+            signals,
+            notes,
+        }
+    }
+
+    fn agent_ref(&self, sequence: u64) -> AgentRef {
+        AgentRef {
+            id: self.config.profile.id.clone(),
+            boot_id: self.boot.clone(),
+            sequence,
+        }
+    }
+
+    fn scan_secs(&self) -> u32 {
+        if self.grid.crypto || self.grid.hourly_stocks {
+            SCAN_SECS_HOURLY
+        } else {
+            SCAN_SECS_DAILY
+        }
+    }
+
+    /// Advances every expert and paper position; returns the own expert's value per asset.
+    fn advance<'a>(
+        &mut self,
+        instant: Timestamp,
+        snapshots: &'a [FeatureSnapshot],
+    ) -> Vec<Opinion<'a>> {
+        let point = self.grid.at(instant);
+        let mut opinions = Vec::new();
+        for snapshot in snapshots {
+            for (symbol, features) in &snapshot.assets {
+                if let Some(expert) = self.advance_asset(instant, point, symbol, features) {
+                    opinions.push(Opinion {
+                        symbol,
+                        nvx: snapshot.nvx,
+                        features,
+                        expert,
+                    });
+                }
+            }
+        }
+        opinions
+    }
+
+    fn advance_asset(
+        &mut self,
+        instant: Timestamp,
+        point: GridPoint,
+        symbol: &Symbol,
+        features: &AssetFeatures,
+    ) -> Option<f64> {
+        let class = symbol.class();
+        let state = self.assets.get_mut(symbol)?;
+        if !point.includes(class, state.timeframe) {
+            return None;
+        }
+        let shortable = class == AssetClass::UsEquity;
+        let (mut longs, mut shorts) = (0, 0);
+        let mut own = None;
+        for (index, (expert, profile)) in state.experts.iter_mut().zip(&self.profiles).enumerate() {
+            let value = expert.evaluate(instant, features);
+            let vote = value.and_then(|value| vote_of(value, profile.vote_threshold));
+            if index < self.config.collective.len() {
+                longs += usize::from(vote == Some(Direction::Long));
+                shorts += usize::from(vote == Some(Direction::Short));
+            }
+            if index == self.own_index {
+                own = value;
+            }
+        }
+        state
+            .collective
+            .decide(instant, longs, shorts, shortable, self.paper_rules);
+        let vote = own.and_then(|own| vote_of(own, self.config.profile.vote_threshold));
+        state.own.decide(
+            instant,
+            usize::from(vote == Some(Direction::Long)),
+            usize::from(vote == Some(Direction::Short)),
+            true,
+            PaperRules::SINGLE_VOTER,
+        );
+        if let (Some(previous), Some(earned)) = (state.previous_expert, features.return_in_sigmas)
+            && let Some(record) = self.own_records.get_mut(class_index(class))
+        {
+            record.add_scan(previous, earned);
+        }
+        state.previous_expert = own;
+        Some(own.unwrap_or(0.0))
+    }
+
+    /// The vote for an asset, if the expert is beyond its threshold and no strict flag forbids it.
+    fn propose(&self, instant: Timestamp, opinion: &Opinion<'_>) -> Option<ArbitrageSignal> {
+        let profile = &self.config.profile;
+        let Opinion {
+            symbol,
+            nvx,
+            features,
+            expert,
+        } = *opinion;
+        let direction = vote_of(expert, profile.vote_threshold)?;
+        let class = symbol.class();
+        let record = self
+            .own_records
+            .get(class_index(class))
+            .copied()
+            .unwrap_or_default();
+        let scores = Scores::of(features);
+        let signal_type = scores.signal_type();
+        let cost = self.config.rules.cost(class);
+        let expected_move = MoveForecast {
+            strength: expert.abs(),
+            slope: record.slope(),
+            sigma: features.sigma.unwrap_or(0.0),
+            bars: self.bars_of_horizon(symbol),
+        }
+        .expected_move();
+        let unmet = Unmet::of(profile, signal_type, rating(features), expected_move, cost);
+        if unmet.forbids(profile) {
+            return None;
+        }
+        let risk_score = risk_score(features);
+        let size = proposal_size(
+            profile,
+            features.sigma_annual,
+            record.win_probability(),
+            size_factor(profile, unmet, risk_score),
+        );
+        let size_usd: f64 = size.try_into().unwrap_or(0.0);
+        let expected_profit = size_usd * (expected_move - cost);
+        let narrative_id = features
+            .narrative
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), |n| shortened(&n.id));
+        let horizon_hours = profile.lens.half_life_hours();
+        let metadata = ProposedTrade {
+            agent_name: profile.name.clone(),
+            financial_asset: symbol.clone(),
+            direction,
+            size,
+            expected_profit,
+            risk_score,
+            timestamp: Some(instant),
+            narrative_id: Some(narrative_id.clone()),
+            strategy: Some(profile.lens.strategy().to_owned()),
+            confidence: Some(confidence(expert, profile.vote_threshold)),
+            horizon_secs: Some(whole_seconds(horizon_hours)),
+            metadata: evidence(nvx, features, scores, expert, profile.vote_threshold),
+        };
+        Some(ArbitrageSignal {
+            timestamp: instant,
+            narrative_id,
+            financial_asset: symbol.clone(),
+            signal_type,
+            strength: expert.abs().min(1.0),
+            expected_profit,
+            risk_score,
+            metadata,
+            version: rawe_core::signal::SIGNAL_VERSION,
+            signal_id: None,
+            agent: None,
+            ttl_ms: Some(profile.signal_ttl_ms),
+            signature: None,
+            timestamp_was_naive: false,
+        })
+    }
+
+    /// Bars of open market in the lens's half-life.
+    fn bars_of_horizon(&self, symbol: &Symbol) -> f64 {
+        let timeframe = self
+            .assets
+            .get(symbol)
+            .map_or(Timeframe::Hour, |state| state.timeframe);
+        let bars_a_day = match (symbol.class(), timeframe) {
+            (_, Timeframe::Day) => 1.0,
+            (AssetClass::Crypto, Timeframe::Hour) => 24.0,
+            (AssetClass::UsEquity, Timeframe::Hour) => 7.0,
+        };
+        (self.config.profile.lens.half_life_hours() / 24.0 * bars_a_day).max(1.0)
+    }
+
+    fn note_classes(&mut self, opinions: &[Opinion<'_>]) -> Vec<Note> {
+        let mut notes = Vec::new();
+        for (class, told) in CLASSES.into_iter().zip(&mut self.told_open) {
+            if !opinions
+                .iter()
+                .any(|opinion| opinion.symbol.class() == class)
+            {
+                continue;
+            }
+            let record = self
+                .class_records
+                .get(class_index(class))
+                .copied()
+                .unwrap_or_default();
+            let rules = &self.config.rules;
+            let open = record.is_open(class, rules);
+            if told.replace(open) != Some(open) {
+                let net = record.expected_move(class, rules) - rules.cost(class);
+                notes.push(Note::ClassStatus {
+                    class,
+                    open,
+                    expected_net_bp: net * 10_000.0,
+                    trades: record.trades,
+                });
+            }
+        }
+        notes
+    }
+
+    fn note_narrative(&mut self, opinion: &Opinion<'_>) -> Option<Note> {
+        let narrative = opinion.features.narrative.as_ref()?;
+        let attention = opinion.features.z_intensity_12?;
+        let state = self.assets.get_mut(opinion.symbol)?;
+        if attention < RISEN_ATTENTION
+            || narrative.items < RISEN_ITEMS
+            || state.told_narrative == narrative.id
+        {
+            return None;
+        }
+        state.told_narrative.clone_from(&narrative.id);
+        Some(Note::NarrativeRisen {
+            asset: opinion.symbol.clone(),
+            narrative_id: shortened(&narrative.id),
+            name: shortened(&narrative.name),
+            headline: shortened(&narrative.headline),
+            rating: narrative.rating.clone(),
+            tone: narrative.tone,
+        })
+    }
+}
+
+/// The vote of a value: its sign, if it is beyond the threshold.
+pub fn vote_of(expert: f64, threshold: f64) -> Option<Direction> {
+    if expert.abs() > threshold {
+        Direction::of_sign(expert)
+    } else {
+        None
+    }
+}
+
+fn whole_seconds(hours: f64) -> u64 {
+    // Validated: half-lives are positive and finite; a year bounds what a proposal may claim.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to 0..=31536000 before the cast"
+    )]
+    let seconds = (hours * 3_600.0).clamp(0.0, 31_536_000.0) as u64;
+    seconds
+}

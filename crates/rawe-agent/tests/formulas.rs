@@ -1,0 +1,435 @@
+//! The five experts equal their formulas.
+//!
+//! The formulas are evaluated here a second time, by arrays over the whole history instead of
+//! states: every exponential mean is a plain weighted sum over all hours so far. The data are
+//! generated: a hundred and some days of hourly BTC/USD and ETH/USD bars with posts.
+
+use chrono::{TimeDelta, TimeZone, Utc};
+use rawe_agent::voter::vote_of;
+use rawe_agent::{Agent, CollectiveRules, Expert, Profile, VoterConfig};
+use rawe_core::{
+    AssetClass, Bar, BootId, IdentitySource, NewsItem, Register, Symbol, Timeframe, Timestamp,
+};
+use rawe_narrative::{AssetFeatures, EngineConfig, NarrativeEngine};
+
+/// Half-life of a learned sign and its silence, hours.
+const SIXTY_DAYS: usize = 60 * 24;
+
+type Series = Vec<Option<f64>>;
+
+fn clip(value: f64, limit: f64) -> f64 {
+    value.max(-limit).min(limit)
+}
+
+fn sgn(value: f64) -> f64 {
+    if value > 0.0 {
+        1.0
+    } else if value < 0.0 {
+        -1.0
+    } else {
+        0.0
+    }
+}
+
+/// E_h of a series of hours at every hour that has a value: the plain weighted mean.
+fn exponential_mean(series: &Series, half_life: f64) -> Series {
+    let weights: Vec<f64> = (0..series.len())
+        .map(|age| 0.5_f64.powf(age as f64 / half_life))
+        .collect();
+    (0..series.len())
+        .map(|now| {
+            series[now]?;
+            let (mut sum, mut total) = (0.0, 0.0);
+            for (value, weight) in series[..=now].iter().zip(weights[..=now].iter().rev()) {
+                if let Some(value) = value {
+                    sum += weight * value;
+                    total += weight;
+                }
+            }
+            Some(sum / total)
+        })
+        .collect()
+}
+
+fn column(features: &[AssetFeatures], get: impl Fn(&AssetFeatures) -> Option<f64>) -> Series {
+    features.iter().map(get).collect()
+}
+
+/// q: the sign of the mean of (raw signal, one hour ago) x (return, in sigmas).
+fn learned_sign(raw: &Series, features: &[AssetFeatures]) -> Vec<f64> {
+    let earned: Series = (0..raw.len())
+        .map(|now| {
+            let previous = now.checked_sub(1).and_then(|before| raw[before])?;
+            Some(previous * features[now].return_in_sigmas?)
+        })
+        .collect();
+    let means = exponential_mean(&earned, SIXTY_DAYS as f64);
+    let first = raw.iter().position(Option::is_some).unwrap_or(usize::MAX);
+    (0..raw.len())
+        .map(|now| {
+            let last_known = means[..=now]
+                .iter()
+                .rev()
+                .find_map(|mean| *mean)
+                .unwrap_or(0.0);
+            if now.saturating_sub(first) < SIXTY_DAYS {
+                0.0
+            } else {
+                sgn(last_known)
+            }
+        })
+        .collect()
+}
+
+/// The five formulas over the whole history of one asset: `[hour][agent]`.
+fn offline(features: &[AssetFeatures]) -> Vec<[Option<f64>; 5]> {
+    let crowd_mean = exponential_mean(
+        &column(features, |f| {
+            Some((f.z_intensity_48? + f.z_intensity_12?) / 2.0)
+        }),
+        24.0,
+    );
+    let mood_mean = exponential_mean(&column(features, |f| f.z_tone_12), 24.0);
+    let dispute = exponential_mean(&column(features, |f| f.z_dispersion_48), 24.0);
+    let story = exponential_mean(
+        &column(features, |f| {
+            let s = clip(f.z_tone_6?, 2.0);
+            let moved = (sgn(s) * f.m6?).max(0.0);
+            Some(s * (-moved).exp())
+        }),
+        6.0,
+    );
+    let shock: Series = features
+        .iter()
+        .zip(&crowd_mean)
+        .map(|(f, crowd)| {
+            let silence = clip(1.0 - (*crowd)?.max(0.0), 1.0).max(0.0);
+            let moved = f.m24?;
+            Some(if moved.abs() > 1.5 {
+                sgn(moved) * silence
+            } else {
+                0.0
+            })
+        })
+        .collect();
+    let surprise: Series = exponential_mean(&shock, 120.0)
+        .iter()
+        .map(|m| Some(clip((*m)? / 0.3, 1.0)))
+        .collect();
+    let q = learned_sign(&surprise, features);
+    let attention = exponential_mean(
+        &column(features, |f| {
+            Some((f.z_intensity_12? + f.z_velocity?) / 2.0)
+        }),
+        12.0,
+    );
+    let gap = exponential_mean(
+        &column(features, |f| {
+            Some(clip(f.z_tone_48?, 2.0) - clip(f.m48?, 2.0))
+        }),
+        48.0,
+    );
+    let divergence: Series = gap.iter().map(|m| Some(clip((*m)? / 0.5, 1.0))).collect();
+    let q_prime = learned_sign(&divergence, features);
+    let own = exponential_mean(&column(features, |f| f.z_intensity_48_own), 48.0);
+    (0..features.len())
+        .map(|t| {
+            let f = &features[t];
+            let kappa = dispute[t].map(|d| 1.0 / (1.0 + d.max(0.0)));
+            let aggressor = || Some(clip(story[t]? / 0.5, 1.0));
+            let guardian = || {
+                let trend = clip(f.m120?, 1.0);
+                Some(kappa? * clip(0.75 * (trend + q[t] * surprise[t]?), 1.0))
+            };
+            let flux = || Some(clip(attention[t]? / 0.5, 1.0));
+            let observer = || {
+                let slow = clip(own[t]? / 0.5, 1.0);
+                Some(kappa? * clip(0.5 * q_prime[t] * divergence[t]? + 0.75 * slow, 1.0))
+            };
+            let arbitrator = || {
+                let crowd = clip(crowd_mean[t]? / 0.5, 1.0);
+                let mood = clip(mood_mean[t]? / 0.5, 1.0);
+                Some(clip((crowd + mood + clip(f.m168?, 1.0)) / 2.0, 1.0))
+            };
+            [aggressor(), guardian(), flux(), observer(), arbitrator()]
+        })
+        .collect()
+}
+
+fn hour(n: usize) -> Timestamp {
+    Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap() + TimeDelta::hours(i64::try_from(n).unwrap())
+}
+
+/// A small linear congruential generator: the same numbers on every machine.
+struct Numbers(u64);
+
+impl Numbers {
+    /// The next number, uniform in 0..1.
+    fn next(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Roughly normal, mean 0, deviation 1.
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.next()).sum::<f64>() - 6.0
+    }
+}
+
+/// A random walk of features with occasional holes: wider than any market.
+fn random_features(seed: u64, hours: usize) -> Vec<AssetFeatures> {
+    let mut numbers = Numbers(seed);
+    let mut levels = [0.0_f64; 13];
+    (0..hours)
+        .map(|n| {
+            for level in &mut levels {
+                *level = clip(*level * 0.97 + 0.4 * numbers.normal(), 4.0);
+            }
+            let mut next = levels.iter().copied();
+            let hole = numbers.next() < 0.01 || n < 24;
+            let mut block = || next.next().filter(|_| !hole);
+            AssetFeatures {
+                return_in_sigmas: Some(numbers.normal()),
+                m6: block(),
+                m24: block(),
+                m48: block(),
+                m120: block(),
+                m168: block(),
+                z_tone_6: block(),
+                z_tone_12: block(),
+                z_tone_48: block(),
+                z_intensity_12: block(),
+                z_intensity_48: block(),
+                z_intensity_48_own: block(),
+                z_velocity: block(),
+                z_dispersion_48: block(),
+                ..AssetFeatures::default()
+            }
+        })
+        .collect()
+}
+
+fn assert_equal(online: Option<f64>, offline: Option<f64>, what: &str) {
+    match (online, offline) {
+        (None, None) => {}
+        (Some(online), Some(offline)) => {
+            assert!(
+                (online - offline).abs() < 1e-9,
+                "{what}: {online} but offline {offline}"
+            );
+        }
+        _ => panic!("{what}: {online:?} but offline {offline:?}"),
+    }
+}
+
+#[test]
+fn experts_equal_the_formulas_on_random_features_with_holes() {
+    let features = random_features(7, 1_800);
+    let expected = offline(&features);
+    for (agent, profile) in Profile::founding().unwrap().iter().enumerate() {
+        let mut expert = Expert::new(profile);
+        let (mut spoke, mut voted) = (0, 0);
+        for (n, now) in features.iter().enumerate() {
+            let online = expert.evaluate(hour(n), now);
+            assert_equal(
+                online,
+                expected[n][agent],
+                &format!("{} hour {n}", profile.id),
+            );
+            spoke += usize::from(online.is_some());
+            voted += usize::from(
+                online
+                    .and_then(|e| vote_of(e, profile.vote_threshold))
+                    .is_some(),
+            );
+        }
+        assert!(spoke > 1_500, "{} spoke {spoke} times", profile.id);
+        assert!(
+            (100..spoke).contains(&voted),
+            "{} voted {voted} times",
+            profile.id
+        );
+    }
+}
+
+const ASSETS: [(&str, &str); 2] = [("BTC/USD", "bitcoin"), ("ETH/USD", "ethereum")];
+/// z needs 30 days and learned signs 60 more; then there is a fortnight of all five at work.
+const HOURS: usize = 105 * 24;
+
+/// What happens in one hour: the bars that end with it and the posts seen in it.
+struct Hour {
+    items: Vec<NewsItem>,
+    bars: Vec<Bar>,
+}
+
+/// Words that move tone, good and bad, for posts whose mood follows a hidden wave.
+const PHRASES: [&str; 6] = [
+    "crash fears, selloff and losses for",
+    "weak outlook and downgrade hit",
+    "nothing new about",
+    "calm talk on the forum about",
+    "strong gains and record profit for",
+    "rally, surge and bullish breakout of",
+];
+
+fn post(n: usize, numbers: &mut Numbers, mood: f64, (symbol, name): (&str, &str)) -> NewsItem {
+    let choice = (3.0 + 2.0 * mood + 0.8 * numbers.normal()).clamp(0.0, 5.9);
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped above"
+    )]
+    let phrase = PHRASES[choice as usize];
+    let seen = hour(n) + TimeDelta::minutes(59);
+    let topics = [
+        "etf", "halving", "exchange", "mining", "wallet", "futures", "bank",
+    ];
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0..7"
+    )]
+    let topic = topics[(numbers.next() * 7.0) as usize];
+    NewsItem {
+        id: format!("{name}-{n}-{}", numbers.0),
+        published: seen,
+        first_seen: seen,
+        source: "reddit/CryptoCurrency".to_owned(),
+        register: Register::Social,
+        author: Some(format!("user{}", numbers.0 % 97)),
+        followers: None,
+        repost_of: None,
+        symbols: vec![Symbol::new(symbol).unwrap()],
+        headline: format!("{phrase} {name} as {topic} plans are discussed"),
+        text: String::new(),
+        backfill: true,
+    }
+}
+
+/// Hours of a market in which posts come in waves and prices now and then jump.
+fn market(hours: usize) -> Vec<Hour> {
+    let mut numbers = Numbers(11);
+    let mut closes = [10_000.0_f64, 500.0];
+    let mut mood = [0.0_f64; 2];
+    let mut crowd = [0.0_f64; 2];
+    (0..hours)
+        .map(|n| {
+            let (mut items, mut bars) = (Vec::new(), Vec::new());
+            for (index, asset) in ASSETS.iter().enumerate() {
+                mood[index] = 0.985 * mood[index] + 0.12 * numbers.normal();
+                crowd[index] = 0.98 * crowd[index] + 0.15 * numbers.normal();
+                let rate = (0.5 + crowd[index]).exp().min(6.0);
+                while numbers.next() < rate / (1.0 + rate) && items.len() < 8 {
+                    items.push(post(n, &mut numbers, mood[index], *asset));
+                }
+                let jump = if numbers.next() < 0.01 {
+                    0.04 * numbers.normal()
+                } else {
+                    0.0
+                };
+                let drift = 0.001 * mood[index];
+                let open = closes[index];
+                closes[index] *= (0.006 * numbers.normal() + jump + drift).exp();
+                bars.push(Bar {
+                    symbol: Symbol::new(asset.0).unwrap(),
+                    start: hour(n),
+                    end: hour(n + 1),
+                    timeframe: Timeframe::Hour,
+                    open,
+                    high: open.max(closes[index]) * 1.001,
+                    low: open.min(closes[index]) * 0.999,
+                    close: closes[index],
+                    volume: 10.0,
+                    backfill: true,
+                });
+            }
+            Hour { items, bars }
+        })
+        .collect()
+}
+
+fn agent(profile: Profile) -> Agent {
+    let config = VoterConfig {
+        profile,
+        collective: Profile::founding().unwrap(),
+        // So large a prior that crypto stays open whatever the random prices do.
+        rules: CollectiveRules {
+            prior_trades: 1e9,
+            ..CollectiveRules::default()
+        },
+        warmup_days: 0,
+    };
+    let ids = IdentitySource::Derived {
+        run_id: "test".to_owned(),
+        owner: "test".to_owned(),
+    };
+    Agent::new(
+        EngineConfig::default(),
+        config,
+        BootId::new("boot").unwrap(),
+        ids,
+    )
+}
+
+#[test]
+fn votes_of_the_five_agents_equal_the_formulas_at_every_hour() {
+    let profiles = Profile::founding().unwrap();
+    let mut engine = NarrativeEngine::new(EngineConfig::default());
+    let mut agents: Vec<Agent> = profiles.iter().cloned().map(agent).collect();
+    // [asset][hour] of features; [agent][hour] of what was said.
+    let mut features: [Vec<AssetFeatures>; 2] = [Vec::new(), Vec::new()];
+    let mut said: Vec<Vec<rawe_agent::ScanResult>> = vec![Vec::new(); 5];
+    for (n, events) in market(HOURS).into_iter().enumerate() {
+        for item in &events.items {
+            engine.apply_item(item);
+            agents.iter_mut().for_each(|agent| agent.apply_item(item));
+        }
+        for bar in &events.bars {
+            engine.apply_bar(bar);
+            agents.iter_mut().for_each(|agent| agent.apply_bar(bar));
+        }
+        let instant = hour(n + 1);
+        let snapshot = engine.scan(instant, AssetClass::Crypto);
+        for ((symbol, now), series) in snapshot.assets.into_iter().zip(&mut features) {
+            assert!(ASSETS.iter().any(|(known, _)| symbol.as_str() == *known));
+            series.push(now);
+        }
+        for (agent, said) in agents.iter_mut().zip(&mut said) {
+            said.push(agent.scan(instant));
+        }
+    }
+    for (asset, series) in features.iter().enumerate() {
+        let expected = offline(series);
+        for (agent, profile) in profiles.iter().enumerate() {
+            let mut directions = [0, 0];
+            for (n, result) in said[agent].iter().enumerate() {
+                let what = format!("{} {} hour {n}", profile.id, ASSETS[asset].0);
+                let stance = &result.stances.stances[asset];
+                let offline = expected[n][agent].unwrap_or(0.0);
+                assert!(
+                    (stance.expert - offline).abs() < 1e-9,
+                    "{what}: {stance:?} {offline}"
+                );
+                let vote = vote_of(offline, profile.vote_threshold);
+                assert_eq!(stance.direction, vote, "{what}");
+                let signal = result
+                    .signals
+                    .iter()
+                    .find(|s| s.financial_asset.as_str() == ASSETS[asset].0);
+                assert_eq!(signal.map(|s| s.metadata.direction), vote, "{what}");
+                if let Some(vote) = vote {
+                    directions[usize::from(vote == rawe_core::Direction::Short)] += 1;
+                }
+            }
+            // Not a comparison of nothing with nothing.
+            assert!(
+                directions.iter().all(|votes| *votes > 20),
+                "{} {directions:?}",
+                profile.id
+            );
+        }
+    }
+}
