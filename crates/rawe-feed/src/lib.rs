@@ -4,10 +4,14 @@
 //! reads bars and news from CSV and JSON lines, [`scenario`] generates a whole market with its
 //! stories from a seed. How items reach the bus is the `market-feed` binary.
 
+pub mod alpaca_items;
 pub mod bar_times;
 pub mod files;
+mod news_timeline;
+pub mod pacing;
 pub mod scenario;
 mod symbol_map;
 
 pub use files::register_of;
+pub use news_timeline::NewsTimeline;
 pub use symbol_map::{SymbolMap, SymbolMapError};

@@ -209,7 +209,7 @@ impl Scenario {
         let bars = prices::simulate(&config, &plans);
         let mut symbols: Vec<Symbol> = assets::ASSETS
             .iter()
-            .filter_map(|asset| asset.symbol())
+            .filter_map(assets::Asset::symbol)
             .collect();
         symbols.sort();
         let stories = plans

@@ -142,8 +142,9 @@ fn infer_timeframe(rows: &[Row]) -> Option<Timeframe> {
 
 fn bars_of_symbol(symbol: &Symbol, rows: &[Row], report: &mut FileReport, bars: &mut Vec<Bar>) {
     let Some(timeframe) = infer_timeframe(rows) else {
-        rows.iter()
-            .for_each(|row| report.note(LineFault::UnsupportedTimeframe, row.line));
+        for row in rows {
+            report.note(LineFault::UnsupportedTimeframe, row.line);
+        }
         return;
     };
     let mut last: Option<BarSpan> = None;

@@ -1,6 +1,7 @@
 //! Tests of reading bars.
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 
 use super::*;
 use flate2::Compression;
@@ -44,7 +45,7 @@ fn gzip_is_known_by_its_bytes_and_a_cut_one_keeps_what_was_read() {
     for n in 0..5_000_i64 {
         let end = chrono::DateTime::from_timestamp(1_700_000_000 / 3600 * 3600 + n * 3600, 0);
         let price = 10.0 + (n % 97) as f64 / 7.0;
-        text += &format!("ETH,{},10,99,1,{price},5\n", end.unwrap().to_rfc3339());
+        writeln!(text, "ETH,{},10,99,1,{price},5", end.unwrap().to_rfc3339()).unwrap();
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text.as_bytes()).unwrap();
@@ -123,7 +124,7 @@ fn nothing_usable_is_a_clear_error() {
 fn minute_bars_are_refused_as_unsupported() {
     let mut text = "symbol,time,open,high,low,close,volume\n".to_owned();
     for minute in 1..30 {
-        text += &format!("BTC,2026-01-05T01:{minute:02}:00Z,10,12,9,11,5\n");
+        writeln!(text, "BTC,2026-01-05T01:{minute:02}:00Z,10,12,9,11,5").unwrap();
     }
     let error = read_text(text.as_bytes()).unwrap_err().to_string();
     assert!(error.contains("unsupported_timeframe 29"), "{error}");

@@ -123,10 +123,11 @@ pub(super) fn word(
     if draws.random_bool(0.3) {
         line = format!("{line} {}", pick(draws, &WHEN));
     }
-    let second = draws
-        .random_bool(0.35)
-        .then(|| pick(draws, &SECOND))
-        .unwrap_or("");
+    let second = if draws.random_bool(0.35) {
+        pick(draws, &SECOND)
+    } else {
+        ""
+    };
     // Wires and boards have headlines, short posts have only a text.
     if social && !source.starts_with("reddit") {
         Wording {
