@@ -45,6 +45,7 @@ async fn keeps_every_promise(bus: &dyn Bus) {
     appends_to_several_streams(bus).await;
     reads_what_is_there_and_waits_for_what_is_not(bus).await;
     trims_only_what_is_too_much(bus).await;
+    clears_streams_and_keeps_counting(bus).await;
     keeps_fields_of_hashes(bus).await;
 }
 
@@ -237,6 +238,22 @@ async fn trims_only_what_is_too_much(bus: &dyn Bus) {
         kept.len()
     );
     assert_eq!(kept.last().unwrap().payload, 2_999_u32.to_be_bytes());
+}
+
+async fn clears_streams_and_keeps_counting(bus: &dyn Bus) {
+    let old = append(bus, "cleared", &["a", "b"]).await;
+    bus.clear_streams(&["cleared", "never there"])
+        .await
+        .unwrap();
+    bus.clear_streams(&[]).await.unwrap();
+    assert_eq!(bus.last("cleared").await.unwrap(), None);
+    let new = append(bus, "cleared", &["c"]).await;
+    assert!(
+        new > old,
+        "a reader that holds the old id {old} must see {new}"
+    );
+    let found = bus.read(&[("cleared", old)], 10, SOON).await.unwrap();
+    assert_eq!(texts(&found["cleared"]), ["c"]);
 }
 
 async fn keeps_fields_of_hashes(bus: &dyn Bus) {

@@ -174,3 +174,97 @@ impl BrokerArgs {
             && self.alpaca_url.host_str() != Some("paper-api.alpaca.markets")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Everything {
+        #[command(flatten)]
+        common: CommonArgs,
+        #[command(flatten)]
+        broker: BrokerArgs,
+    }
+
+    fn parse(flags: &[&str]) -> Everything {
+        Everything::try_parse_from([&["test"], flags].concat()).unwrap()
+    }
+
+    #[test]
+    fn the_command_is_well_formed_and_defaults_never_trade_for_real() {
+        Everything::command().debug_assert();
+        let args = parse(&[]);
+        assert!(!args.broker.is_live());
+        assert_eq!(args.broker.data_url().as_str(), "http://127.0.0.1:8460/");
+        let (id, key) = args.broker.keys().unwrap();
+        assert_eq!(
+            (id.expose_secret(), key.expose_secret()),
+            ("paper", "paper")
+        );
+    }
+
+    #[test]
+    fn hosts_decide_about_data_keys_and_money() {
+        let table = [
+            (
+                "https://api.alpaca.markets",
+                "https://data.alpaca.markets/",
+                true,
+                false,
+            ),
+            (
+                "https://paper-api.alpaca.markets",
+                "https://data.alpaca.markets/",
+                false,
+                false,
+            ),
+            ("http://localhost:1", "http://localhost:1/", false, true),
+            ("http://[::1]:1", "http://[::1]:1/", false, true),
+            (
+                "http://exchange:8460",
+                "http://exchange:8460/",
+                false,
+                false,
+            ),
+            (
+                "https://api.alpaca.markets.evil.org",
+                "https://api.alpaca.markets.evil.org/",
+                false,
+                false,
+            ),
+        ];
+        for (url, data, live, has_default_keys) in table {
+            let broker = parse(&["--alpaca-url", url]).broker;
+            assert_eq!(broker.data_url().as_str(), data, "{url}");
+            assert_eq!(broker.is_live(), live, "{url}");
+            assert_eq!(broker.keys().is_ok(), has_default_keys, "{url}");
+        }
+        let given = parse(&["--alpaca-data-url", "http://data:1"]).broker;
+        assert_eq!(given.data_url().as_str(), "http://data:1/");
+    }
+
+    #[test]
+    fn missing_keys_are_all_named_and_an_empty_one_is_missing() {
+        let broker = parse(&["--alpaca-url", "http://far:1", "--alpaca-key-id", ""]).broker;
+        let problems = broker.keys().unwrap_err();
+        assert_eq!(problems.0.len(), 2);
+        assert!(
+            problems.to_string().contains("set APCA_API_SECRET_KEY"),
+            "{problems}"
+        );
+    }
+
+    #[test]
+    fn secrets_are_never_shown() {
+        let args = parse(&[
+            "--redis-url=redis://u:canary@h",
+            "--alpaca-key-id=canary",
+            "--alpaca-secret-key=canary",
+        ]);
+        assert!(!format!("{args:?}").contains("canary"));
+        assert!(format!("{args:?}").contains("redis://u@h"));
+    }
+}

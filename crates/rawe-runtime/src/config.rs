@@ -193,3 +193,165 @@ fn edit_distance(a: &str, b: &str) -> usize {
     }
     row.last().copied().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Consensus {
+        window_ms: u64,
+        quorum: u32,
+        limits: Limits,
+        weights: BTreeMap<String, f64>,
+    }
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Limits {
+        orders_max: u32,
+        notional_max: u32,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Voter {
+        id: String,
+    }
+
+    fn problems_of(text: &str) -> Vec<String> {
+        section_of::<Consensus>(text, "consensus").unwrap_err()
+    }
+
+    #[test]
+    fn no_file_no_section_and_an_empty_path_are_the_defaults() {
+        let default = Consensus::default();
+        assert_eq!(
+            load_section::<Consensus>(None, "consensus").unwrap(),
+            default
+        );
+        let empty = Some(Path::new(""));
+        assert_eq!(
+            load_section::<Consensus>(empty, "consensus").unwrap(),
+            default
+        );
+        assert_eq!(
+            section_of::<Consensus>("[risk]\nx = 1", "consensus").unwrap(),
+            default
+        );
+    }
+
+    #[test]
+    fn a_section_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rawe.toml");
+        let text = "[consensus]\nwindow_ms = 5\n[consensus.limits]\norders_max = 2\n\
+                    [[roster]]\nid = 'a'\n[[roster]]\nid = 'b'";
+        std::fs::write(&path, text).unwrap();
+        let read: Consensus = load_section(Some(&path), "consensus").unwrap();
+        assert_eq!(
+            (read.window_ms, read.limits.orders_max, read.quorum),
+            (5, 2, 0)
+        );
+        let voters: Vec<Voter> = load_section(Some(&path), "roster").unwrap();
+        assert_eq!(voters.len(), 2);
+    }
+
+    #[test]
+    fn all_problems_are_listed_with_where_and_what_else() {
+        let problems = problems_of(
+            "[consensus]\nquorun = 3\nwindow_ms = 'long'\n[consensus.limits]\norders_max = -1\n\
+             notional_mx = 1\n[consnsus]\n[elsewhere]",
+        );
+        let all = problems.join("\n");
+        let expected = [
+            "[consnsus]; did you mean 'consensus'?",
+            "[elsewhere]; known: consensus, risk",
+            "consensus.quorun: unknown field `quorun`",
+            "did you mean 'quorum'?",
+            "consensus.window_ms: invalid type: string \"long\"",
+            "consensus.limits.orders_max: invalid value",
+            "did you mean 'notional_max'?",
+        ];
+        for text in expected {
+            assert!(all.contains(text), "no '{text}' in:\n{all}");
+        }
+        assert_eq!(problems.len(), 6, "{all}");
+    }
+
+    #[test]
+    fn each_bad_element_of_a_list_is_named() {
+        let text = "[[roster]]\nid = 'a'\n[[roster]]\nname = 'b'\n[[roster]]\nid = 3";
+        let problems = section_of::<Vec<Voter>>(text, "roster").unwrap_err();
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(
+            problems[0].starts_with("roster[2]: unknown field `name`"),
+            "{problems:?}"
+        );
+        assert!(
+            problems[1].starts_with("roster[3]: invalid type"),
+            "{problems:?}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_or_not_there_is_told() {
+        assert!(problems_of("[consensus\n")[0].contains("line 1"));
+        let missing = Path::new("/nowhere/rawe.toml");
+        let error = load_section::<Consensus>(Some(missing), "consensus").unwrap_err();
+        assert!(
+            error.to_string().contains("cannot read /nowhere/rawe.toml"),
+            "{error}"
+        );
+        let value = section_of::<Consensus>("consensus = 3", "consensus").unwrap_err();
+        assert_eq!(value.len(), 1, "{value:?}");
+    }
+
+    #[test]
+    fn problems_read_as_a_list() {
+        let one = ConfigProblems(vec!["a".into()]);
+        assert_eq!(one.to_string(), "bad configuration: a");
+        let two = ConfigProblems(vec!["a".into(), "b".into()]);
+        assert_eq!(
+            two.to_string(),
+            "bad configuration, 2 problems:\n  - a\n  - b"
+        );
+    }
+
+    #[test]
+    fn distances_and_suggestions() {
+        for (a, b, distance) in [("", "", 0), ("abc", "", 3), ("kitten", "sitting", 3)] {
+            assert_eq!(edit_distance(a, b), distance, "{a} to {b}");
+        }
+        assert_eq!(suggestion("zebra", SECTIONS.into_iter()), "");
+        assert_eq!(
+            suggestion("rsk", SECTIONS.into_iter()),
+            "; did you mean 'risk'?"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "\\PC{0,80}", key in "[a-z_.\"\\[\\]]{0,12}") {
+            for text in [text.clone(), format!("[consensus]\n{key} = {text}")] {
+                // An error is told, whatever it is; the defaults are never taken for a bad text.
+                if let Err(problems) = section_of::<Consensus>(&text, "consensus") {
+                    prop_assert!(!problems.is_empty());
+                }
+            }
+        }
+
+        #[test]
+        fn distance_is_a_metric(a in "[a-c]{0,6}", b in "[a-c]{0,6}") {
+            prop_assert_eq!(edit_distance(&a, &b), edit_distance(&b, &a));
+            prop_assert_eq!(edit_distance(&a, &b) == 0, a == b);
+            prop_assert!(edit_distance(&a, &b) <= a.len().max(b.len()));
+        }
+    }
+}

@@ -159,3 +159,68 @@ impl Heart {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rawe_bus::MemoryBus;
+
+    use super::*;
+    use crate::new_boot_id;
+
+    #[test]
+    fn a_snapshot_tells_what_was_said() {
+        let heart = Heart::new("consensus-engine", None, new_boot_id());
+        let first = heart.snapshot();
+        assert_eq!(
+            (first.state, first.last_event.as_str()),
+            (ProcessState::Starting, "started")
+        );
+        heart.clone().set_state(ProcessState::Warming, "3/120 d");
+        let market_time = wall_now();
+        heart.progress("bar", Some(market_time));
+        heart.progress("signal", None);
+        heart.add("received", 2);
+        heart.add("received", 3);
+        heart.add("received", u64::MAX);
+        let beat = heart.snapshot();
+        assert_eq!(
+            (beat.state, beat.detail.as_str()),
+            (ProcessState::Warming, "3/120 d")
+        );
+        assert_eq!(
+            (beat.last_event.as_str(), beat.market_time),
+            ("signal", Some(market_time))
+        );
+        assert_eq!(beat.counters["received"], u64::MAX);
+        assert_eq!(
+            (beat.pid, beat.boot_id.as_str()),
+            (std::process::id(), first.boot_id.as_str())
+        );
+        assert!(beat.is_alive(wall_now()));
+    }
+
+    #[tokio::test]
+    async fn it_beats_at_once_and_once_more_at_the_end() {
+        let bus = Arc::new(MemoryBus::new());
+        let agent = AgentId::new("alpha-aggressor").unwrap();
+        let heart = Heart::new("alpha-aggressor", Some(agent), new_boot_id());
+        let shutdown = CancellationToken::new();
+        let beating = heart.beat(bus.clone(), shutdown.clone());
+        let limit = Duration::from_secs(10);
+        let first_beat = async {
+            while bus.fields(STATUS_HASH).await.unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(limit, first_beat).await.unwrap();
+        heart.set_state(ProcessState::Ended, "over");
+        shutdown.cancel();
+        tokio::time::timeout(limit, beating).await.unwrap().unwrap();
+        let fields = bus.fields(STATUS_HASH).await.unwrap();
+        let last: Heartbeat = serde_json::from_slice(&fields["alpha-aggressor"]).unwrap();
+        assert_eq!(
+            (last.state, last.detail.as_str()),
+            (ProcessState::Ended, "over")
+        );
+    }
+}

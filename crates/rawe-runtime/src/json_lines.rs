@@ -1,8 +1,10 @@
 //! Log lines for machines: one flat JSON object each, with the same first keys always.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde::Serializer;
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
@@ -112,22 +114,29 @@ where
         let name = found.event.unwrap_or_else(|| metadata.target().to_owned());
         let timestamp = wall_now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
         let level = metadata.level().as_str().to_ascii_lowercase();
-        let mut line = Map::new();
-        line.insert("timestamp".to_owned(), timestamp.into());
-        line.insert("level".to_owned(), level.into());
-        line.insert("event".to_owned(), name.into());
-        line.insert("process".to_owned(), self.process.as_str().into());
-        line.insert("pid".to_owned(), std::process::id().into());
+        let mut line: Vec<(Cow<'_, str>, Value)> = vec![
+            ("timestamp".into(), timestamp.into()),
+            ("level".into(), level.into()),
+            ("event".into(), name.into()),
+            ("process".into(), self.process.as_str().into()),
+            ("pid".into(), std::process::id().into()),
+        ];
         for (key, value) in found.fields {
-            let prefix = if RESERVED.contains(&key) {
-                "field_"
+            let is_reserved = RESERVED.contains(&key);
+            let key = if is_reserved {
+                format!("field_{key}").into()
             } else {
-                ""
+                key.into()
             };
-            line.insert(format!("{prefix}{key}"), value);
+            line.push((key, value));
         }
-        line.insert("message".to_owned(), found.message.into());
-        let text = serde_json::to_string(&line).map_err(|_| fmt::Error)?;
+        line.push(("message".into(), found.message.into()));
+        let mut bytes = Vec::new();
+        // In this order, so that the time comes first also for people.
+        serde_json::Serializer::new(&mut bytes)
+            .collect_map(line)
+            .map_err(|_| fmt::Error)?;
+        let text = String::from_utf8(bytes).map_err(|_| fmt::Error)?;
         writeln!(writer, "{text}")
     }
 }
