@@ -6,4 +6,16 @@
 //!
 //! [`Broker`]: rawe_execution::broker::Broker
 
+mod convert;
+mod data;
+mod http;
+mod settings;
+mod trading;
 pub mod types;
+
+pub use data::{DataClient, NewsQuery};
+pub use settings::{ClientError, RequestRate, Settings, StockFeed, is_live};
+pub use trading::TradingClient;
+
+#[cfg(test)]
+mod tests;

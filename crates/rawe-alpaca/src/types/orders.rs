@@ -260,6 +260,7 @@ pub struct Order {
     pub position_intent: Option<PositionIntent>,
 }
 
+#[allow(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn write_order_class<S: serde::Serializer>(
     class: &Option<OrderClass>,
     serializer: S,
