@@ -193,7 +193,7 @@ impl Exchange {
         self.end_order(index, OrderStatus::Filled);
         if let Some(order) = self.orders.get_mut(index) {
             order.filled_quantity = quantity.normalize();
-            order.filled_average_price = Some(price);
+            order.filled_average_price = Some(price.normalize());
         }
     }
 
@@ -251,7 +251,7 @@ impl Exchange {
             asset: order.asset,
             side: order.side,
             quantity: quantity.normalize(),
-            price,
+            price: price.normalize(),
             fee_quantity: fee_quantity.normalize(),
             fee_value: fee_value.normalize(),
             position_change: position_change.normalize(),

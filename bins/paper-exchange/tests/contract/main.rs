@@ -1,0 +1,15 @@
+//! The exchange over real sockets, as any client of Alpaca sees it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of tests fail by panicking, as tests do"
+)]
+
+mod account;
+mod clock;
+mod market_data;
+mod orders;
+mod positions;
+mod support;
