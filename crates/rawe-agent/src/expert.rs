@@ -66,8 +66,7 @@ impl Expert {
 
     /// Advances to `at` and returns e, or `None` while a block it needs is missing.
     pub fn evaluate(&mut self, at: Timestamp, features: &AssetFeatures) -> Option<f64> {
-        let lens = self.lens.clone();
-        let value = match lens {
+        let value = match self.lens.clone() {
             Lens::StoryRuns {
                 tone_hours,
                 move_hours,
@@ -75,12 +74,10 @@ impl Expert {
                 scale,
                 ..
             } => {
+                let moved = price_move(features, move_hours);
                 let discounted = abnormal_tone(features, tone_hours)
-                    .zip(price_move(features, move_hours))
-                    .map(|(tone, moved)| {
-                        let s = clip_to(tone, tone_limit);
-                        s * (-(sign(s) * moved).max(0.0)).exp()
-                    });
+                    .zip(moved)
+                    .map(|(tone, moved)| discounted(clip_to(tone, tone_limit), moved));
                 self.main
                     .push_known(at, discounted)
                     .map(|mean| clip(mean / scale))
@@ -91,20 +88,16 @@ impl Expert {
                 shock,
                 scale,
                 ..
-            } => self.trend_and_surprise(at, features, move_hours, weight, shock, scale),
-            Lens::Attention { scale, .. } => {
-                let attention = features.z_intensity_12.zip(features.z_velocity).map(
-                    |(intensity, velocity)| {
-                        f64::midpoint(
-                            intensity,
-                            clip_to(self.flux_sensitivity * velocity, Z_LIMIT),
-                        )
-                    },
-                );
-                self.main
-                    .push_known(at, attention)
-                    .map(|mean| clip(mean / scale))
+            } => {
+                let raw = self.surprise(at, features, shock, scale);
+                let learned = self.learned.step(at, raw, features.return_in_sigmas);
+                let damper = self.damper(at, features);
+                let trend = price_move(features, move_hours).map(clip);
+                raw.zip(trend)
+                    .zip(damper)
+                    .map(|((raw, trend), damper)| damper * clip(weight * (trend + learned * raw)))
             }
+            Lens::Attention { scale, .. } => self.attention(at, features, scale),
             Lens::SlowBuildUp {
                 dispute_weight,
                 attention_weight,
@@ -112,15 +105,11 @@ impl Expert {
                 scale,
                 ..
             } => {
-                let gap = features
-                    .z_tone_48
-                    .zip(features.m48)
-                    .map(|(tone, moved)| clip_to(tone, limit) - clip_to(moved, limit));
-                let raw = self.main.push_known(at, gap).map(|mean| clip(mean / scale));
+                let raw = self.gap(at, features, limit, scale);
                 let learned = self.learned.step(at, raw, features.return_in_sigmas);
                 let own = self.second.push_known(at, features.z_intensity_48_own);
-                let damper = self.damper(at, features);
                 let own = own.map(|mean| clip(mean / scale));
+                let damper = self.damper(at, features);
                 raw.zip(own).zip(damper).map(|((raw, own), damper)| {
                     damper * clip(dispute_weight * learned * raw + attention_weight * own)
                 })
@@ -142,12 +131,37 @@ impl Expert {
         value.filter(|value| value.is_finite())
     }
 
-    fn trend_and_surprise(
+    fn attention(&mut self, at: Timestamp, features: &AssetFeatures, scale: f64) -> Option<f64> {
+        let flux = self.flux_sensitivity;
+        let attention = features
+            .z_intensity_12
+            .zip(features.z_velocity)
+            .map(|(intensity, v)| f64::midpoint(intensity, clip_to(flux * v, Z_LIMIT)));
+        self.main
+            .push_known(at, attention)
+            .map(|mean| clip(mean / scale))
+    }
+
+    /// The gap between tone and price: Dv before its learned sign.
+    fn gap(
         &mut self,
         at: Timestamp,
         features: &AssetFeatures,
-        move_hours: u32,
-        weight: f64,
+        limit: f64,
+        scale: f64,
+    ) -> Option<f64> {
+        let gap = features
+            .z_tone_48
+            .zip(features.m48)
+            .map(|(tone, moved)| clip_to(tone, limit) - clip_to(moved, limit));
+        self.main.push_known(at, gap).map(|mean| clip(mean / scale))
+    }
+
+    /// A large move of a day without a story, before its learned sign.
+    fn surprise(
+        &mut self,
+        at: Timestamp,
+        features: &AssetFeatures,
         shock: f64,
         scale: f64,
     ) -> Option<f64> {
@@ -159,16 +173,9 @@ impl Expert {
                 0.0
             }
         });
-        let raw = self
-            .main
+        self.main
             .push_known(at, surprise)
-            .map(|mean| clip(mean / scale));
-        let learned = self.learned.step(at, raw, features.return_in_sigmas);
-        let damper = self.damper(at, features);
-        let trend = price_move(features, move_hours).map(clip);
-        raw.zip(trend)
-            .zip(damper)
-            .map(|((raw, trend), damper)| damper * clip(weight * (trend + learned * raw)))
+            .map(|mean| clip(mean / scale))
     }
 
     /// kappa = 1 / (1 + stress sensitivity max(0, E_24 z(D_48h))), in 0..1.
@@ -177,6 +184,11 @@ impl Expert {
             .push_known(at, features.z_dispersion_48)
             .map(|dispute| 1.0 / (1.0 + self.stress_sensitivity * dispute.max(0.0)))
     }
+}
+
+/// Tone, discounted by a price that already went its way: s exp(-max(0, sgn(s) m)).
+fn discounted(s: f64, moved: f64) -> f64 {
+    s * (-(sign(s) * moved).max(0.0)).exp()
 }
 
 /// (z(I_48h) + z(I_12h)) / 2 of the market stream.

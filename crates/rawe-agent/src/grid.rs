@@ -61,7 +61,7 @@ impl ScanGrid {
     }
 
     /// What is scanned at exactly `instant`.
-    pub fn at(&self, instant: Timestamp) -> GridPoint {
+    pub fn at(self, instant: Timestamp) -> GridPoint {
         let full_hour = is_full_hour(instant);
         let session = MarketCalendar::nyse().session_at(instant);
         let stocks = self.hourly_stocks || self.daily_stocks;
@@ -73,7 +73,7 @@ impl ScanGrid {
     }
 
     /// The first grid instant after `instant`; `None` while there is no asset.
-    pub fn next_after(&self, instant: Timestamp) -> Option<Timestamp> {
+    pub fn next_after(self, instant: Timestamp) -> Option<Timestamp> {
         let crypto = if self.crypto {
             next_full_hour(instant)
         } else {
@@ -88,7 +88,7 @@ impl ScanGrid {
     }
 
     /// The first grid instant after `instant` at which no bar ends: the stocks' opening scan.
-    pub fn next_between_bars(&self, instant: Timestamp) -> Option<Timestamp> {
+    pub fn next_between_bars(self, instant: Timestamp) -> Option<Timestamp> {
         if !(self.hourly_stocks || self.daily_stocks) {
             return None;
         }
@@ -97,7 +97,7 @@ impl ScanGrid {
             .find(|scan| *scan > instant)
     }
 
-    fn next_of_stocks(&self, instant: Timestamp) -> Option<Timestamp> {
+    fn next_of_stocks(self, instant: Timestamp) -> Option<Timestamp> {
         sessions_from(instant)
             .flat_map(|session| {
                 [
@@ -111,7 +111,7 @@ impl ScanGrid {
     }
 
     /// The first full hour after `instant` inside the session, its close excluded.
-    fn next_hourly(&self, session: Session, instant: Timestamp) -> Option<Timestamp> {
+    fn next_hourly(self, session: Session, instant: Timestamp) -> Option<Timestamp> {
         if !self.hourly_stocks {
             return None;
         }

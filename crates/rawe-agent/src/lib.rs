@@ -7,9 +7,11 @@
 //! it scans live, and how its votes are published is the business of `bins/agents`.
 
 pub mod agent;
+pub mod draft;
 pub mod expert;
 pub mod grid;
 pub mod lens;
+pub mod note;
 pub mod paper;
 pub mod profile;
 pub mod proposal;
@@ -19,10 +21,12 @@ pub mod smoothing;
 pub mod voter;
 
 pub use agent::Agent;
+pub use draft::vote_of;
 pub use expert::Expert;
 pub use grid::{GridPoint, ScanGrid};
 pub use lens::Lens;
+pub use note::Note;
 pub use paper::{PaperPosition, PaperRules};
 pub use profile::{Profile, ProfileError};
 pub use record::{ClassRecord, CollectiveRules};
-pub use voter::{Note, ScanResult, Voter, VoterConfig};
+pub use voter::{ScanResult, Voter, VoterConfig};

@@ -158,7 +158,7 @@ mod tests {
         }
     }
 
-    /// Plays (longs, shorts) of each hour on prices 100, 101, 102, ...; returns moves and directions.
+    /// Plays (longs, shorts) of each hour on prices 100, 101, ...; returns moves and directions.
     fn play(votes: &[(usize, usize)], shortable: bool) -> (Vec<f64>, Vec<Option<Direction>>) {
         let mut position = PaperPosition::default();
         let (mut moves, mut held) = (Vec::new(), Vec::new());

@@ -1,7 +1,8 @@
 //! Who an agent is: a profile, read from TOML and checked with all its problems at once.
 //!
 //! The five founding personalities are embedded; a file may replace them or add a sixth. What the
-//! numbers do to a proposal is in [`crate::sizing`], the expert behind the votes in [`crate::lens`].
+//! numbers do to a proposal is in [`crate::sizing`], the expert behind the votes in
+//! [`crate::lens`].
 
 use rawe_core::{AgentId, Direction, SignalType};
 use rawe_narrative::Rating;
@@ -235,103 +236,79 @@ impl Profile {
         if self.signal_type_preference.is_empty() {
             problems.push("signal_type_preference is empty; name at least one type".to_owned());
         }
-        if !(1_000..=3_600_000).contains(&self.signal_ttl_ms) {
+        let ttl = self.signal_ttl_ms;
+        if !(1_000..=3_600_000).contains(&ttl) {
             problems.push(format!(
-                "signal_ttl_ms is {}; it must be between 1000 and 3600000",
-                self.signal_ttl_ms
+                "signal_ttl_ms is {ttl}; it must be between 1000 and 3600000"
             ));
         }
-        let s = &self.sizing;
-        // (key, value, lowest, highest); the lowest is excluded where it is 0 and marked so.
-        let ranges = [
-            ("risk_aversion", self.risk_aversion, 0.0, 1.0, false),
+        let stress = self.topological_stress_sensitivity_multiplier;
+        for (key, value, most) in [
+            ("risk_aversion", self.risk_aversion, 1.0),
+            (
+                "flux_sensitivity_multiplier",
+                self.flux_sensitivity_multiplier,
+                100.0,
+            ),
+            ("topological_stress_sensitivity_multiplier", stress, 100.0),
+        ] {
+            if !(0.0..=most).contains(&value) {
+                problems.push(format!("{key} is {value}; it must be between 0 and {most}"));
+            }
+        }
+        for (key, value, most) in [
             (
                 "min_expected_profit_multiplier",
                 self.min_expected_profit_multiplier,
-                0.0,
                 1e3,
-                true,
             ),
             (
                 "position_size_multiplier",
                 self.position_size_multiplier,
-                0.0,
                 10.0,
-                true,
             ),
-            (
-                "kelly_win_loss_ratio",
-                self.kelly_win_loss_ratio,
-                0.0,
-                100.0,
-                true,
-            ),
-            (
-                "flux_sensitivity_multiplier",
-                self.flux_sensitivity_multiplier,
-                0.0,
-                100.0,
-                false,
-            ),
-            (
-                "topological_stress_sensitivity_multiplier",
-                self.topological_stress_sensitivity_multiplier,
-                0.0,
-                100.0,
-                false,
-            ),
-            ("vote_threshold", self.vote_threshold, 0.0, 0.999, true),
-            ("sizing.equity_usd", s.equity_usd, 0.0, 1e12, true),
-            (
-                "sizing.per_asset_budget",
-                s.per_asset_budget,
-                0.0,
-                1.0,
-                true,
-            ),
-            (
-                "sizing.volatility_target",
-                s.volatility_target,
-                0.0,
-                10.0,
-                true,
-            ),
-            (
-                "sizing.min_notional_usd",
-                s.min_notional_usd,
-                1.0,
-                1e9,
-                false,
-            ),
-            ("sizing.unmet_factor", s.unmet_factor, 0.0, 1.0, true),
-            ("sizing.factor_min", s.factor_min, 0.0, 10.0, true),
-            ("sizing.factor_max", s.factor_max, 0.0, 10.0, true),
-            (
-                "sizing.kelly_fraction_max",
-                s.kelly_fraction_max,
-                0.0,
-                1.0,
-                true,
-            ),
-        ];
-        for (key, value, low, high, exclusive) in ranges {
-            let above = if exclusive { value > low } else { value >= low };
-            if !(above && value <= high) {
-                let from = if exclusive { "above" } else { "at least" };
-                problems.push(format!(
-                    "{key} is {value}; it must be {from} {low}, at most {high}"
-                ));
-            }
+            ("kelly_win_loss_ratio", self.kelly_win_loss_ratio, 100.0),
+            ("vote_threshold", self.vote_threshold, 0.999),
+        ] {
+            problems.extend(above_zero(key, value, most));
         }
-        if s.factor_min > s.factor_max {
-            problems.push(format!(
-                "sizing.factor_min {} is above sizing.factor_max {}",
-                s.factor_min, s.factor_max
-            ));
-        }
+        self.sizing.add_problems(&mut problems);
         self.lens.validate(&mut problems);
         problems
     }
+}
+
+impl Sizing {
+    fn add_problems(&self, problems: &mut Vec<String>) {
+        for (key, value, most) in [
+            ("sizing.equity_usd", self.equity_usd, 1e12),
+            ("sizing.per_asset_budget", self.per_asset_budget, 1.0),
+            ("sizing.volatility_target", self.volatility_target, 10.0),
+            ("sizing.unmet_factor", self.unmet_factor, 1.0),
+            ("sizing.factor_min", self.factor_min, 10.0),
+            ("sizing.factor_max", self.factor_max, 10.0),
+            ("sizing.kelly_fraction_max", self.kelly_fraction_max, 1.0),
+        ] {
+            problems.extend(above_zero(key, value, most));
+        }
+        let smallest = self.min_notional_usd;
+        if !(1.0..=1e9).contains(&smallest) {
+            let allowed = "it must be between 1 and 1000000000";
+            problems.push(format!("sizing.min_notional_usd is {smallest}; {allowed}"));
+        }
+        if self.factor_min > self.factor_max {
+            let (low, high) = (self.factor_min, self.factor_max);
+            problems.push(format!(
+                "sizing.factor_min {low} is above sizing.factor_max {high}"
+            ));
+        }
+    }
+}
+
+/// The problem of a value that must be above 0 and at most `most`.
+fn above_zero(key: &str, value: f64, most: f64) -> Option<String> {
+    let fits = value > 0.0 && value <= most;
+    (!fits).then(|| format!("{key} is {value}; it must be above 0, at most {most}"))
 }
 
 /// For every kind of gap and direction: how many of the profiles could vote, given their strict

@@ -7,25 +7,21 @@
 use std::collections::BTreeMap;
 
 use rawe_core::{
-    AgentRef, ArbitrageSignal, AssetClass, Bar, BootId, Direction, IdentitySource, ProposedTrade,
-    Stance, StanceMessage, Symbol, Timeframe, Timestamp,
+    AgentRef, ArbitrageSignal, AssetClass, Bar, BootId, Direction, IdentitySource, Stance,
+    StanceMessage, Symbol, Timeframe, Timestamp,
 };
 use rawe_narrative::{AssetFeatures, FeatureSnapshot};
 
+use crate::draft::{Draft, vote_of};
 use crate::expert::Expert;
 use crate::grid::{GridPoint, ScanGrid};
+use crate::note::Note;
 use crate::paper::{PaperPosition, PaperRules};
 use crate::profile::Profile;
-use crate::proposal::{Scores, confidence, evidence, rating, risk_score, shortened};
 use crate::record::{ClassRecord, CollectiveRules, OwnRecord};
-use crate::sizing::{MoveForecast, Unmet, proposal_size, size_factor};
 
 /// The first day of the history may fall on a long weekend; so many days are forgiven.
 const LONG_WEEKEND_DAYS: f64 = 4.0;
-/// A narrative has risen when its asset's attention is so far above normal.
-const RISEN_ATTENTION: f64 = 2.0;
-/// A narrative of fewer items is not worth telling.
-const RISEN_ITEMS: u64 = 8;
 /// One scan step of open market, seconds: hourly bars, and one session for daily ones.
 const SCAN_SECS_HOURLY: u32 = 3_600;
 const SCAN_SECS_DAILY: u32 = 23_400;
@@ -41,37 +37,6 @@ pub struct VoterConfig {
     pub rules: CollectiveRules,
     /// So many days of history are needed before it speaks.
     pub warmup_days: u32,
-}
-
-/// Something worth a line in the log.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Note {
-    /// The collective's record opened or closed a class; said once when it changes.
-    ClassStatus {
-        /// The class.
-        class: AssetClass,
-        /// Whether votes are published for it.
-        open: bool,
-        /// What a trade is expected to bring after costs, basis points.
-        expected_net_bp: f64,
-        /// How many paper trades that rests on.
-        trades: u64,
-    },
-    /// A story is told much more than usual; said once per story and asset.
-    NarrativeRisen {
-        /// The asset it is about.
-        asset: Symbol,
-        /// Its id.
-        narrative_id: String,
-        /// Its name.
-        name: String,
-        /// Its most central headline.
-        headline: String,
-        /// Its coherence rating.
-        rating: String,
-        /// Decayed tone, -1..1.
-        tone: f64,
-    },
 }
 
 /// All that one scan says.
@@ -299,7 +264,7 @@ impl Voter {
         let stances = StanceMessage {
             timestamp: instant,
             agent: self.agent_ref(self.stances_made),
-            scan_secs: self.scan_secs(),
+            scan_secs: self.scan_secs(&opinions),
             stances,
         };
         ScanResult {
@@ -317,11 +282,17 @@ impl Voter {
         }
     }
 
-    fn scan_secs(&self) -> u32 {
-        if self.grid.crypto || self.grid.hourly_stocks {
-            SCAN_SECS_HOURLY
-        } else {
+    /// The scan step of the assets scanned: a session where one of them has daily bars.
+    fn scan_secs(&self, opinions: &[Opinion<'_>]) -> u32 {
+        let is_daily = |opinion: &Opinion<'_>| {
+            let state = self.assets.get(opinion.symbol);
+            opinion.symbol.class() == AssetClass::UsEquity
+                && state.is_some_and(|state| state.timeframe == Timeframe::Day)
+        };
+        if opinions.iter().any(is_daily) {
             SCAN_SECS_DAILY
+        } else {
+            SCAN_SECS_HOURLY
         }
     }
 
@@ -396,92 +367,23 @@ impl Voter {
 
     /// The vote for an asset, if the expert is beyond its threshold and no strict flag forbids it.
     fn propose(&self, instant: Timestamp, opinion: &Opinion<'_>) -> Option<ArbitrageSignal> {
-        let profile = &self.config.profile;
-        let Opinion {
-            symbol,
-            nvx,
-            features,
-            expert,
-        } = *opinion;
-        let direction = vote_of(expert, profile.vote_threshold)?;
-        let class = symbol.class();
-        let record = self
-            .own_records
-            .get(class_index(class))
-            .copied()
-            .unwrap_or_default();
-        let scores = Scores::of(features);
-        let signal_type = scores.signal_type();
-        let cost = self.config.rules.cost(class);
-        let expected_move = MoveForecast {
-            strength: expert.abs(),
-            slope: record.slope(),
-            sigma: features.sigma.unwrap_or(0.0),
-            bars: self.bars_of_horizon(symbol),
-        }
-        .expected_move();
-        let unmet = Unmet::of(profile, signal_type, rating(features), expected_move, cost);
-        if unmet.forbids(profile) {
-            return None;
-        }
-        let risk_score = risk_score(features);
-        let size = proposal_size(
-            profile,
-            features.sigma_annual,
-            record.win_probability(),
-            size_factor(profile, unmet, risk_score),
-        );
-        let size_usd: f64 = size.try_into().unwrap_or(0.0);
-        let expected_profit = size_usd * (expected_move - cost);
-        let narrative_id = features
-            .narrative
-            .as_ref()
-            .map_or_else(|| "none".to_owned(), |n| shortened(&n.id));
-        let horizon_hours = profile.lens.half_life_hours();
-        let metadata = ProposedTrade {
-            agent_name: profile.name.clone(),
-            financial_asset: symbol.clone(),
-            direction,
-            size,
-            expected_profit,
-            risk_score,
-            timestamp: Some(instant),
-            narrative_id: Some(narrative_id.clone()),
-            strategy: Some(profile.lens.strategy().to_owned()),
-            confidence: Some(confidence(expert, profile.vote_threshold)),
-            horizon_secs: Some(whole_seconds(horizon_hours)),
-            metadata: evidence(nvx, features, scores, expert, profile.vote_threshold),
+        let class = opinion.symbol.class();
+        let state = self.assets.get(opinion.symbol)?;
+        let draft = Draft {
+            profile: &self.config.profile,
+            symbol: opinion.symbol,
+            timeframe: state.timeframe,
+            nvx: opinion.nvx,
+            features: opinion.features,
+            expert: opinion.expert,
+            record: self
+                .own_records
+                .get(class_index(class))
+                .copied()
+                .unwrap_or_default(),
+            cost: self.config.rules.cost(class),
         };
-        Some(ArbitrageSignal {
-            timestamp: instant,
-            narrative_id,
-            financial_asset: symbol.clone(),
-            signal_type,
-            strength: expert.abs().min(1.0),
-            expected_profit,
-            risk_score,
-            metadata,
-            version: rawe_core::signal::SIGNAL_VERSION,
-            signal_id: None,
-            agent: None,
-            ttl_ms: Some(profile.signal_ttl_ms),
-            signature: None,
-            timestamp_was_naive: false,
-        })
-    }
-
-    /// Bars of open market in the lens's half-life.
-    fn bars_of_horizon(&self, symbol: &Symbol) -> f64 {
-        let timeframe = self
-            .assets
-            .get(symbol)
-            .map_or(Timeframe::Hour, |state| state.timeframe);
-        let bars_a_day = match (symbol.class(), timeframe) {
-            (_, Timeframe::Day) => 1.0,
-            (AssetClass::Crypto, Timeframe::Hour) => 24.0,
-            (AssetClass::UsEquity, Timeframe::Hour) => 7.0,
-        };
-        (self.config.profile.lens.half_life_hours() / 24.0 * bars_a_day).max(1.0)
+        draft.signal(instant)
     }
 
     fn note_classes(&mut self, opinions: &[Opinion<'_>]) -> Vec<Note> {
@@ -514,43 +416,7 @@ impl Voter {
     }
 
     fn note_narrative(&mut self, opinion: &Opinion<'_>) -> Option<Note> {
-        let narrative = opinion.features.narrative.as_ref()?;
-        let attention = opinion.features.z_intensity_12?;
         let state = self.assets.get_mut(opinion.symbol)?;
-        if attention < RISEN_ATTENTION
-            || narrative.items < RISEN_ITEMS
-            || state.told_narrative == narrative.id
-        {
-            return None;
-        }
-        state.told_narrative.clone_from(&narrative.id);
-        Some(Note::NarrativeRisen {
-            asset: opinion.symbol.clone(),
-            narrative_id: shortened(&narrative.id),
-            name: shortened(&narrative.name),
-            headline: shortened(&narrative.headline),
-            rating: narrative.rating.clone(),
-            tone: narrative.tone,
-        })
+        Note::of_narrative(opinion.symbol, opinion.features, &mut state.told_narrative)
     }
-}
-
-/// The vote of a value: its sign, if it is beyond the threshold.
-pub fn vote_of(expert: f64, threshold: f64) -> Option<Direction> {
-    if expert.abs() > threshold {
-        Direction::of_sign(expert)
-    } else {
-        None
-    }
-}
-
-fn whole_seconds(hours: f64) -> u64 {
-    // Validated: half-lives are positive and finite; a year bounds what a proposal may claim.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "clamped to 0..=31536000 before the cast"
-    )]
-    let seconds = (hours * 3_600.0).clamp(0.0, 31_536_000.0) as u64;
-    seconds
 }

@@ -4,11 +4,20 @@
 //! states: every exponential mean is a plain weighted sum over all hours so far. The data are
 //! generated: a hundred and some days of hourly BTC/USD and ETH/USD bars with posts.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its own functions too"
+)]
+
 use chrono::{TimeDelta, TimeZone, Utc};
-use rawe_agent::voter::vote_of;
-use rawe_agent::{Agent, CollectiveRules, Expert, Profile, VoterConfig};
+use rawe_agent::{
+    Agent, CollectiveRules, Expert, Profile, ScanResult, Voter, VoterConfig, vote_of,
+};
 use rawe_core::{
-    AssetClass, Bar, BootId, IdentitySource, NewsItem, Register, Symbol, Timeframe, Timestamp,
+    AssetClass, Bar, BootId, Direction, IdentitySource, NewsItem, Register, Symbol, Timeframe,
+    Timestamp,
 };
 use rawe_narrative::{AssetFeatures, EngineConfig, NarrativeEngine};
 
@@ -85,7 +94,7 @@ fn learned_sign(raw: &Series, features: &[AssetFeatures]) -> Vec<f64> {
 fn offline(features: &[AssetFeatures]) -> Vec<[Option<f64>; 5]> {
     let crowd_mean = exponential_mean(
         &column(features, |f| {
-            Some((f.z_intensity_48? + f.z_intensity_12?) / 2.0)
+            Some(0.5 * (f.z_intensity_48? + f.z_intensity_12?))
         }),
         24.0,
     );
@@ -119,7 +128,7 @@ fn offline(features: &[AssetFeatures]) -> Vec<[Option<f64>; 5]> {
     let q = learned_sign(&surprise, features);
     let attention = exponential_mean(
         &column(features, |f| {
-            Some((f.z_intensity_12? + f.z_velocity?) / 2.0)
+            Some(0.5 * (f.z_intensity_12? + f.z_velocity?))
         }),
         12.0,
     );
@@ -322,7 +331,7 @@ fn market(hours: usize) -> Vec<Hour> {
                 mood[index] = 0.985 * mood[index] + 0.12 * numbers.normal();
                 crowd[index] = 0.98 * crowd[index] + 0.15 * numbers.normal();
                 let rate = (0.5 + crowd[index]).exp().min(6.0);
-                while numbers.next() < rate / (1.0 + rate) && items.len() < 8 {
+                while numbers.next() < rate / (1.0 + rate) && items.len() < 4 {
                     items.push(post(n, &mut numbers, mood[index], *asset));
                 }
                 let jump = if numbers.next() < 0.01 {
@@ -351,8 +360,8 @@ fn market(hours: usize) -> Vec<Hour> {
         .collect()
 }
 
-fn agent(profile: Profile) -> Agent {
-    let config = VoterConfig {
+fn config(profile: Profile) -> VoterConfig {
+    VoterConfig {
         profile,
         collective: Profile::founding().unwrap(),
         // So large a prior that crypto stays open whatever the random prices do.
@@ -361,53 +370,85 @@ fn agent(profile: Profile) -> Agent {
             ..CollectiveRules::default()
         },
         warmup_days: 0,
-    };
+    }
+}
+
+/// What was heard: `[asset][hour]` of features, `[agent][hour]` of scans.
+struct Heard {
+    features: [Vec<AssetFeatures>; 2],
+    scans: Vec<Vec<ScanResult>>,
+}
+
+/// Plays the market to the five personalities. They share an engine to save time; one is also run
+/// whole, as an [`Agent`], and must say the same.
+fn play(profiles: &[Profile]) -> Heard {
     let ids = IdentitySource::Derived {
         run_id: "test".to_owned(),
         owner: "test".to_owned(),
     };
-    Agent::new(
+    let boot = BootId::new("boot").unwrap();
+    let mut engine = NarrativeEngine::new(EngineConfig::default());
+    let mut voters: Vec<Voter> = profiles
+        .iter()
+        .map(|profile| Voter::new(config(profile.clone()), boot.clone(), ids.clone()))
+        .collect();
+    let mut whole = Agent::new(
         EngineConfig::default(),
-        config,
-        BootId::new("boot").unwrap(),
+        config(profiles[0].clone()),
+        boot,
         ids,
-    )
+    );
+    let mut heard = Heard {
+        features: [Vec::new(), Vec::new()],
+        scans: vec![Vec::new(); 5],
+    };
+    for (n, events) in market(HOURS).into_iter().enumerate() {
+        for item in &events.items {
+            engine.apply_item(item);
+            whole.apply_item(item);
+        }
+        for bar in &events.bars {
+            engine.apply_bar(bar);
+            whole.apply_bar(bar);
+            for voter in &mut voters {
+                voter.apply_bar(bar);
+            }
+        }
+        let instant = hour(n + 1);
+        let snapshots = [engine.scan(instant, AssetClass::Crypto)];
+        for (voter, scans) in voters.iter_mut().zip(&mut heard.scans) {
+            scans.push(voter.scan(instant, &snapshots));
+        }
+        assert_eq!(
+            Some(&whole.scan(instant)),
+            heard.scans[0].last(),
+            "hour {n}"
+        );
+        let [snapshot] = snapshots;
+        for ((symbol, now), (series, (known, _))) in snapshot
+            .assets
+            .into_iter()
+            .zip(heard.features.iter_mut().zip(ASSETS))
+        {
+            assert_eq!(symbol.as_str(), known);
+            series.push(now);
+        }
+    }
+    heard
 }
 
 #[test]
 fn votes_of_the_five_agents_equal_the_formulas_at_every_hour() {
     let profiles = Profile::founding().unwrap();
-    let mut engine = NarrativeEngine::new(EngineConfig::default());
-    let mut agents: Vec<Agent> = profiles.iter().cloned().map(agent).collect();
-    // [asset][hour] of features; [agent][hour] of what was said.
-    let mut features: [Vec<AssetFeatures>; 2] = [Vec::new(), Vec::new()];
-    let mut said: Vec<Vec<rawe_agent::ScanResult>> = vec![Vec::new(); 5];
-    for (n, events) in market(HOURS).into_iter().enumerate() {
-        for item in &events.items {
-            engine.apply_item(item);
-            agents.iter_mut().for_each(|agent| agent.apply_item(item));
-        }
-        for bar in &events.bars {
-            engine.apply_bar(bar);
-            agents.iter_mut().for_each(|agent| agent.apply_bar(bar));
-        }
-        let instant = hour(n + 1);
-        let snapshot = engine.scan(instant, AssetClass::Crypto);
-        for ((symbol, now), series) in snapshot.assets.into_iter().zip(&mut features) {
-            assert!(ASSETS.iter().any(|(known, _)| symbol.as_str() == *known));
-            series.push(now);
-        }
-        for (agent, said) in agents.iter_mut().zip(&mut said) {
-            said.push(agent.scan(instant));
-        }
-    }
-    for (asset, series) in features.iter().enumerate() {
+    let heard = play(&profiles);
+    for (asset, series) in heard.features.iter().enumerate() {
         let expected = offline(series);
         for (agent, profile) in profiles.iter().enumerate() {
             let mut directions = [0, 0];
-            for (n, result) in said[agent].iter().enumerate() {
-                let what = format!("{} {} hour {n}", profile.id, ASSETS[asset].0);
-                let stance = &result.stances.stances[asset];
+            for (n, scan) in heard.scans[agent].iter().enumerate() {
+                let (symbol, _) = ASSETS[asset];
+                let what = format!("{} {symbol} hour {n}", profile.id);
+                let stance = &scan.stances.stances[asset];
                 let offline = expected[n][agent].unwrap_or(0.0);
                 assert!(
                     (stance.expert - offline).abs() < 1e-9,
@@ -415,13 +456,13 @@ fn votes_of_the_five_agents_equal_the_formulas_at_every_hour() {
                 );
                 let vote = vote_of(offline, profile.vote_threshold);
                 assert_eq!(stance.direction, vote, "{what}");
-                let signal = result
+                let signal = scan
                     .signals
                     .iter()
-                    .find(|s| s.financial_asset.as_str() == ASSETS[asset].0);
+                    .find(|s| s.financial_asset.as_str() == symbol);
                 assert_eq!(signal.map(|s| s.metadata.direction), vote, "{what}");
                 if let Some(vote) = vote {
-                    directions[usize::from(vote == rawe_core::Direction::Short)] += 1;
+                    directions[usize::from(vote == Direction::Short)] += 1;
                 }
             }
             // Not a comparison of nothing with nothing.

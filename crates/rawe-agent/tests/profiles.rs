@@ -1,5 +1,12 @@
 //! The shipped profiles are the specified ones, and a bad profile is refused with all its problems.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its own functions too"
+)]
+
 use proptest::prelude::*;
 use rawe_agent::Profile;
 use rawe_agent::profile::possible_voters;

@@ -1,0 +1,334 @@
+//! What an agent is told at its start: arguments, the `[agents]` section of `rawe.toml`, profiles.
+//! Everything wrong with them is reported at once.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use rawe_agent::{CollectiveRules, Profile, VoterConfig};
+use rawe_core::Roster;
+use rawe_runtime::{CommonArgs, ConfigProblems, load_section};
+use serde::Deserialize;
+
+/// The arguments of an agent.
+#[derive(Args, Clone, Debug)]
+pub struct AgentArgs {
+    /// What all processes take.
+    #[command(flatten)]
+    pub common: CommonArgs,
+
+    /// Personality to run, a TOML file as in config/personalities
+    #[arg(long, value_name = "FILE", env = "RAWE_PROFILE")]
+    pub profile: Option<PathBuf>,
+
+    /// Days of history the agent must have seen before it speaks [default: 120]
+    #[arg(long, value_name = "DAYS", env = "RAWE_WARMUP_DAYS")]
+    pub warmup_days: Option<u32>,
+}
+
+/// The `[agents]` section of `rawe.toml`. It must be the same for all agents of a collective, so
+/// that they agree on which class of assets is open.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AgentsSection {
+    /// Days of history an agent must have seen before it speaks, 0..=3650.
+    pub warmup_days: u32,
+    /// Profile files of roster agents that are not founding ones, or replace one; relative paths
+    /// start at the configuration file's folder.
+    pub profiles: Vec<PathBuf>,
+    /// How the collective's paper record is kept; without a quorum here, that of `[consensus]`.
+    pub collective: CollectiveRules,
+}
+
+impl Default for AgentsSection {
+    fn default() -> Self {
+        Self {
+            warmup_days: 120,
+            profiles: Vec::new(),
+            collective: CollectiveRules::default(),
+        }
+    }
+}
+
+/// The one key of the `[consensus]` section an agent needs; the others are the engine's.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+struct ConsensusQuorum {
+    #[serde(default)]
+    quorum: Option<usize>,
+}
+
+/// Longest warm-up accepted, days.
+const WARMUP_DAYS_MAX: u32 = 3_650;
+
+/// Reads a profile file.
+///
+/// # Errors
+/// All problems of the file, each with its name.
+fn read_profile(path: &Path) -> Result<Profile, ConfigProblems> {
+    let file = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        ConfigProblems(vec![format!("cannot read the profile {file}: {error}")])
+    })?;
+    Profile::from_toml(&text).map_err(|error| {
+        let problems = error.problems();
+        ConfigProblems(
+            problems
+                .into_iter()
+                .map(|problem| format!("{file}: {problem}"))
+                .collect(),
+        )
+    })
+}
+
+/// The profile to run: the file given; for a founding agent else the one of `rawe.toml` with its
+/// id; else the embedded one.
+///
+/// # Errors
+/// All problems of the file; a founding agent whose file has another id; no profile at all.
+pub fn load_profile(founding: Option<&str>, args: &AgentArgs) -> Result<Profile, ConfigProblems> {
+    if let Some(path) = args
+        .profile
+        .as_deref()
+        .filter(|path| !path.as_os_str().is_empty())
+    {
+        let profile = read_profile(path)?;
+        return match founding {
+            Some(id) if profile.id.as_str() != id => Err(ConfigProblems(vec![format!(
+                "{}: id is {}, but this is {id}; start rawe-agent for another personality",
+                path.display(),
+                profile.id
+            )])),
+            _ => Ok(profile),
+        };
+    }
+    let Some(id) = founding else {
+        return Err(ConfigProblems(vec![
+            "no profile given; set --profile FILE".to_owned(),
+        ]));
+    };
+    let configured = configured_profiles(args).unwrap_or_default();
+    configured
+        .into_iter()
+        .find(|profile| profile.id.as_str() == id)
+        .or_else(|| Profile::founding_by_id(id))
+        .ok_or_else(|| ConfigProblems(vec![format!("there is no founding agent '{id}'")]))
+}
+
+/// The voter's configuration for a profile.
+///
+/// # Errors
+/// All problems of the configuration file and of the profiles it names.
+pub fn load_voter(profile: Profile, args: &AgentArgs) -> Result<VoterConfig, ConfigProblems> {
+    let mut problems = Vec::new();
+    let section: AgentsSection = kept(section_of(args, "agents"), &mut problems);
+    let roster: Roster = kept(section_of(args, "roster"), &mut problems);
+    let consensus: ConsensusQuorum = kept(section_of(args, "consensus"), &mut problems);
+    let configured = kept(profiles_of(&section, args), &mut problems);
+    let mut rules = section.collective;
+    rules.quorum = rules.quorum.or(consensus.quorum);
+    problems.extend(
+        rules
+            .problems()
+            .into_iter()
+            .map(|problem| format!("agents.collective.{problem}")),
+    );
+    let warmup_days = args.warmup_days.unwrap_or(section.warmup_days);
+    if warmup_days > WARMUP_DAYS_MAX {
+        problems.push(format!(
+            "warm-up of {warmup_days} days; it must be at most {WARMUP_DAYS_MAX} (--warmup-days \
+             or agents.warmup_days)"
+        ));
+    }
+    // Sections share the whole file's problems: tell each once.
+    let mut told: Vec<String> = Vec::new();
+    problems.retain(|problem| {
+        let new = !told.contains(problem);
+        if new {
+            told.push(problem.clone());
+        }
+        new
+    });
+    if !problems.is_empty() {
+        return Err(ConfigProblems(problems));
+    }
+    let collective = collective_of(&roster, &configured);
+    if roster.by_id(&profile.id).is_none() {
+        tracing::warn!(
+            event = "agent_not_on_roster",
+            agent = %profile.id,
+            "{} is not on the roster: the consensus engine will refuse its votes",
+            profile.id
+        );
+    }
+    Ok(VoterConfig {
+        profile,
+        collective,
+        rules,
+        warmup_days,
+    })
+}
+
+/// The personalities of the roster, as far as they are known: a voter in another language has no
+/// profile, and the paper record does without it.
+fn collective_of(roster: &Roster, configured: &[Profile]) -> Vec<Profile> {
+    let known = |id: &str| {
+        let own = configured
+            .iter()
+            .find(|profile| profile.id.as_str() == id)
+            .cloned();
+        own.or_else(|| Profile::founding_by_id(id))
+    };
+    let collective: Vec<Profile> = roster
+        .0
+        .iter()
+        .filter_map(|agent| known(agent.id.as_str()))
+        .collect();
+    if collective.len() < roster.len() {
+        tracing::warn!(
+            event = "collective_incomplete",
+            known = collective.len(),
+            roster = roster.len(),
+            "some roster agents have no profile here (agents.profiles): the paper record that \
+             opens classes of assets does without their votes"
+        );
+    }
+    collective
+}
+
+fn section_of<T>(args: &AgentArgs, section: &str) -> Result<T, ConfigProblems>
+where
+    T: serde::de::DeserializeOwned + Default,
+{
+    load_section(args.common.config.as_deref(), section)
+}
+
+fn configured_profiles(args: &AgentArgs) -> Result<Vec<Profile>, ConfigProblems> {
+    profiles_of(&section_of(args, "agents")?, args)
+}
+
+fn profiles_of(section: &AgentsSection, args: &AgentArgs) -> Result<Vec<Profile>, ConfigProblems> {
+    let folder = args.common.config.as_deref().and_then(Path::parent);
+    let mut problems = Vec::new();
+    let mut profiles = Vec::new();
+    for path in &section.profiles {
+        let path = folder.map_or_else(|| path.clone(), |folder| folder.join(path));
+        match read_profile(&path) {
+            Ok(profile) => profiles.push(profile),
+            Err(ConfigProblems(more)) => problems.extend(more),
+        }
+    }
+    if problems.is_empty() {
+        Ok(profiles)
+    } else {
+        Err(ConfigProblems(problems))
+    }
+}
+
+fn kept<T: Default>(result: Result<T, ConfigProblems>, problems: &mut Vec<String>) -> T {
+    result.unwrap_or_else(|ConfigProblems(more)| {
+        problems.extend(more);
+        T::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use std::fmt::Write;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: AgentArgs,
+    }
+
+    fn args(words: &[&str]) -> AgentArgs {
+        Cli::parse_from(std::iter::once("agent").chain(words.iter().copied())).args
+    }
+
+    fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_string_lossy().into_owned()
+    }
+
+    const SIXTH: &str = r#"
+        id = "sixth"
+        name = "The Sixth"
+        risk_aversion = 0.3
+        min_expected_profit_multiplier = 1
+        signal_type_preference = ["divergence"]
+        position_size_multiplier = 1
+        kelly_win_loss_ratio = 2
+        rating_floor = "B"
+        vote_threshold = 0.25
+        lens = { kind = "attention", half_life_hours = 8 }
+    "#;
+
+    #[test]
+    fn defaults_need_nothing() {
+        let args = args(&[]);
+        let profile = load_profile(Some("flux-follower"), &args).unwrap();
+        let voter = load_voter(profile, &args).unwrap();
+        assert_eq!(voter.profile.id.as_str(), "flux-follower");
+        assert_eq!(voter.collective.len(), 5);
+        assert_eq!(voter.warmup_days, 120);
+        assert!(
+            load_profile(None, &args)
+                .unwrap_err()
+                .to_string()
+                .contains("--profile")
+        );
+    }
+
+    #[test]
+    fn a_roster_of_six_has_six_profiles_and_the_quorum_of_the_consensus() {
+        let folder = tempfile::tempdir().unwrap();
+        let profile = file(&folder, "sixth.toml", SIXTH);
+        let mut text = "[agents]\nwarmup_days = 60\nprofiles = [\"sixth.toml\"]\n\
+                        [consensus]\nquorum = 4\nwindow_ms = 5000\n"
+            .to_owned();
+        for (id, name) in rawe_core::roster::FOUNDING_AGENTS
+            .iter()
+            .chain(&[("sixth", "The Sixth")])
+        {
+            write!(text, "[[roster]]\nid = \"{id}\"\nname = \"{name}\"\n").unwrap();
+        }
+        let config = file(&folder, "rawe.toml", &text);
+        let args = args(&["--config", &config, "--profile", &profile]);
+        let voter = load_voter(load_profile(None, &args).unwrap(), &args).unwrap();
+        assert_eq!(voter.collective.len(), 6);
+        assert_eq!(voter.rules.quorum, Some(4));
+        assert_eq!(voter.warmup_days, 60);
+        let error = load_profile(Some("flux-follower"), &args).unwrap_err();
+        assert!(error.to_string().contains("start rawe-agent"), "{error}");
+    }
+
+    #[test]
+    fn all_problems_are_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = file(
+            &folder,
+            "rawe.toml",
+            "[agents]\nwarmup = 3\nprofiles = [\"absent.toml\"]\n[agents.collective]\nquorum = 0\n",
+        );
+        let args = args(&["--config", &config, "--warmup-days", "9999"]);
+        let profile = load_profile(Some("flux-follower"), &args).unwrap();
+        let ConfigProblems(problems) = load_voter(profile, &args).unwrap_err();
+        assert!(
+            problems.iter().any(|p| p.contains("warmup")),
+            "{problems:?}"
+        );
+        assert!(problems.iter().any(|p| p.contains("9999")), "{problems:?}");
+
+        let config = file(
+            &folder,
+            "rawe.toml",
+            "[agents]\nprofiles = [\"absent.toml\"]\n[agents.collective]\nquorum = 0\n",
+        );
+        let args = self::args(&["--config", &config]);
+        let profile = load_profile(Some("flux-follower"), &args).unwrap();
+        let ConfigProblems(problems) = load_voter(profile, &args).unwrap_err();
+        assert_eq!(problems.len(), 2, "{problems:?}");
+    }
+}
