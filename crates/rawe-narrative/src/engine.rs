@@ -8,6 +8,7 @@ use crate::asset::{AssetState, StreamScan, Z_COUNT, utc_minute, z_values};
 use crate::clustering::narrative::{LINK_HALF_LIFE_HOURS, Narrative, TONE_HALF_LIFE_HOURS};
 use crate::clustering::{Clusterer, Incoming};
 use crate::decay::{MARKET_WIDE, Stream};
+use crate::delivery::Delivered;
 use crate::effects::{NarrativeEffect, NarrativeState};
 use crate::features::{AssetFeatures, FeatureSnapshot, NarrativeBrief};
 use crate::hash::FastMap;
@@ -53,6 +54,7 @@ pub struct NarrativeEngine {
     tokens: Tokens,
     links: Vec<Symbol>,
     weights: Vec<(u32, f64)>,
+    delivered: Delivered,
 }
 
 impl NarrativeEngine {
@@ -70,12 +72,16 @@ impl NarrativeEngine {
             tokens: Tokens::default(),
             links: Vec::new(),
             weights: Vec::new(),
+            delivered: Delivered::default(),
         }
     }
 
     /// Takes an item in at its `first_seen`. Items come in time order; a late one counts as if it
-    /// came with the newest. Long texts are read up to 4,000 bytes, symbols up to 32.
+    /// came with the newest, and one delivered twice counts once. Long texts are read up to 4,000 bytes, symbols up to 32.
     pub fn apply_item(&mut self, item: &NewsItem) -> Vec<NarrativeEffect> {
+        if !self.delivered.is_new(item) {
+            return Vec::new();
+        }
         let at = sensible(item.first_seen);
         self.tokens.read(&item.headline, &item.text);
         let tone = self.scorer.score(&self.tokens, item.register);

@@ -6,6 +6,7 @@
 mod asset;
 mod clustering;
 mod decay;
+mod delivery;
 mod hash;
 mod lexicon;
 mod linking;

@@ -291,7 +291,11 @@ impl SessionCloses {
             return reading;
         };
         let bars_per_session = match self.timeframe {
-            Timeframe::Hour => returns.len() as f64 / WINDOW_SESSIONS as f64,
+            // The newest session may still be running: the ones before it are whole.
+            Timeframe::Hour => {
+                let running = self.closes.iter().filter(|c| c.day == newest.day).count();
+                (returns.len() - running) as f64 / (WINDOW_SESSIONS - 1) as f64
+            }
             Timeframe::Day => 1.0,
         };
         let sigma_session = sigma * bars_per_session.sqrt();
@@ -344,3 +348,6 @@ fn sample_deviation(values: &[f64]) -> Option<f64> {
     let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (count - 1.0);
     Some(variance.sqrt()).filter(|sigma| sigma.is_finite() && *sigma > SIGMA_MIN)
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,3 +160,74 @@ impl ToneScorer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P of a text, from s = P / sqrt(P² + 6).
+    fn points(text: &str, register: Register) -> f64 {
+        let s = tone("", text, register);
+        (6.0 * s * s / (1.0 - s * s)).sqrt().copysign(s)
+    }
+
+    #[test]
+    fn words_score_as_the_rules_say() {
+        use Register::{News, Social};
+        let cases = [
+            // A word; nothing; a word only posts read otherwise.
+            ("upgrade", News, 2.0),
+            ("the table is round", News, 0.0),
+            ("", News, 0.0),
+            ("bears", News, -2.0),
+            ("bears", Social, 2.0),
+            // Directions: with a noun near, without, and of a noun of which more is bad.
+            ("profit rose", News, 1.5),
+            ("costs rose", News, -1.5),
+            ("profit fell", News, -1.5),
+            ("costs fell", News, 1.5),
+            ("sales surged", News, 4.5),
+            ("it rose", News, 1.0),
+            ("they raised it", News, 0.5),
+            ("profit of a b c d rose", News, 1.0),
+            // The nearest noun counts.
+            ("profit a a costs rose", News, -1.5),
+            // A polar noun counts only without a direction near.
+            ("growth", News, 2.0),
+            ("growth falls", News, -1.5),
+            // Phrases, the longest first, each word once.
+            ("price target cut", News, -2.0),
+            ("all time high", News, 2.0),
+            ("beats estimates", News, 2.0),
+            // Boosters reach one token, negations three.
+            ("huge upgrade", News, 3.0),
+            ("huge a upgrade", News, 2.0),
+            ("not upgrade", News, -1.4),
+            ("not a b upgrade", News, -1.4),
+            ("not a b c upgrade", News, 2.0),
+            ("don\u{2019}t upgrade", News, -1.4),
+            // Percentages with a sign.
+            ("+3.5%", News, 1.0),
+            ("-12%", News, -1.0),
+            ("12%", News, 0.0),
+            // What is not read: addresses, names, tickers.
+            ("http://upgrade.com @upgrade $BULL", News, 0.0),
+            ("#upgrade", News, 2.0),
+            ("UPGRADE \u{1F680}", News, 5.0),
+        ];
+        for (text, register, expected) in cases {
+            let got = points(text, register);
+            assert!(
+                (got - expected).abs() < 1e-9,
+                "{text:?}: {got}, not {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn headline_and_text_are_read_together() {
+        let joined = tone("Profit", "rose", Register::News);
+        assert!((joined - tone("", "Profit rose", Register::News)).abs() < 1e-15);
+        assert!(joined > 0.0 && joined < 1.0);
+    }
+}
