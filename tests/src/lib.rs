@@ -1,1 +1,7 @@
-//! Whole-system tests: real processes, a real Redis, real sockets.
+//! Whole-system tests: real processes, a real Redis, real sockets; and the rules of the house.
+//!
+//! The binaries are built beforehand (`cargo build --workspace`) and found next to the test's own
+//! executable. Everything lives in one test program, so that it is linked once.
+
+#[cfg(test)]
+mod tidy;
