@@ -141,7 +141,7 @@ pub(crate) fn advance(exchange: &mut Exchange, instant: Timestamp) -> Answer<usi
             side = %views::side(fill.side),
             filled_qty = %fill.quantity,
             price = %fill.price,
-            market_time = %fill.at,
+            market_time = %fill.at.to_rfc3339(),
             "a waiting order filled"
         );
     }

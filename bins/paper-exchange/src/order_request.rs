@@ -136,3 +136,51 @@ fn position_intent(request: &wire::OrderRequest) -> Result<Option<PositionIntent
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A JSON value of any kind, as a field may hold.
+    fn any_field() -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just("null".to_owned()),
+            any::<bool>().prop_map(|b| b.to_string()),
+            any::<f64>().prop_map(|f| f.to_string()),
+            any::<i64>().prop_map(|i| i.to_string()),
+            "[a-z_]{0,12}".prop_map(|text| format!("\"{text}\"")),
+            "[-+0-9.eE]{0,40}".prop_map(|text| format!("\"{text}\"")),
+            Just("[]".to_owned()),
+            Just("{}".to_owned()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Err(refusal) = new_order(&Bytes::from(bytes)) {
+                prop_assert_eq!(refusal.status, 422);
+            }
+        }
+
+        #[test]
+        fn no_fields_panic(
+            fields in prop::collection::vec(
+                (prop::sample::select(vec![
+                    "symbol", "qty", "notional", "side", "type", "time_in_force", "limit_price",
+                    "stop_price", "extended_hours", "client_order_id", "order_class",
+                    "take_profit", "position_intent",
+                ]), any_field()),
+                0..10,
+            ),
+        ) {
+            let fields: Vec<String> =
+                fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+            let body = format!("{{{}}}", fields.join(","));
+            if let Err(refusal) = new_order(&Bytes::from(body)) {
+                prop_assert_eq!(refusal.status, 422);
+            }
+        }
+    }
+}

@@ -41,7 +41,7 @@ pub(crate) async fn create(
                 status = refusal.status,
                 code = refusal.code,
                 reason = %refusal.message,
-                market_time = %exchange.now(),
+                market_time = %exchange.now().to_rfc3339(),
                 "the exchange refused an order"
             );
         })?;
@@ -61,7 +61,7 @@ pub(crate) fn take(exchange: &mut Exchange, order: &NewOrder) -> Result<wire::Or
         status = %taken.status,
         filled_qty = taken.filled_qty.map(tracing::field::display),
         price = taken.filled_avg_price.map(tracing::field::display),
-        market_time = %exchange.now(),
+        market_time = %exchange.now().to_rfc3339(),
         "the exchange took an order"
     );
     Ok(taken)

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -34,14 +35,17 @@ pub async fn serve(
     tracing::info!(
         event = "exchange_listening",
         address = %address,
-        now = %state.now(),
-        end = %state.end,
+        now = %state.now().to_rfc3339(),
+        end = %state.end.to_rfc3339(),
         assets = state.data.assets().count(),
         bars = state.data.bar_count(),
         news = state.news.len(),
         "the paper exchange listens on http://{address}"
     );
     let clock = pacing::start(Arc::clone(&state), shutdown.clone());
+    // Answers are small and a pacer waits for each: nothing may wait for a fuller packet. A socket
+    // that refuses the option is only slower.
+    let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
     let served = axum::serve(listener, router(state))
         .with_graceful_shutdown(shutdown.clone().cancelled_owned())
         .await

@@ -8,8 +8,10 @@
 )]
 
 mod account;
+mod client;
 mod clock;
 mod market_data;
 mod orders;
 mod positions;
+mod startup;
 mod support;

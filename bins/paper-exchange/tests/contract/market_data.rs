@@ -132,7 +132,7 @@ async fn nothing_from_the_future_is_ever_served() {
         "2026-03-02T14:59:59Z".to_owned(),
         "2026-03-02T15:00:00Z".to_owned(),
     ];
-    for step in 1..40 {
+    for step in 1..25 {
         let instant = at("2026-03-02T15:00:00Z") + TimeDelta::seconds(2_221 * step);
         instants.push(instant.to_rfc3339());
     }

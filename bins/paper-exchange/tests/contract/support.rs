@@ -135,6 +135,11 @@ impl Exchange {
             half_spread_bps_crypto: Decimal::ZERO,
             ..ExchangeConfig::default()
         };
+        Self::start_world(world, config, pacing).await
+    }
+
+    /// Starts an exchange over a world.
+    pub(crate) async fn start_world(world: World, config: ExchangeConfig, pacing: Pacing) -> Self {
         let state = ExchangeState::new(world, config, Keys::default(), pacing);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -146,6 +151,11 @@ impl Exchange {
             shutdown,
             server,
         }
+    }
+
+    /// Where it listens.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
     }
 
     /// Sends a request with the keys.
