@@ -1,9 +1,7 @@
 //! The engine's features equal the formulas written out over all items, without any increment.
 
-mod made;
-
+use crate::made::{Dice, bar, item, minute, start};
 use chrono::{DateTime, TimeDelta, Utc};
-use made::{Dice, bar, item, minute, start};
 use rawe_core::calendar::MarketCalendar;
 use rawe_core::{AssetClass, NewsItem, Register, Timeframe};
 use rawe_narrative::{AssetFeatures, EngineConfig, NarrativeEngine, tone};

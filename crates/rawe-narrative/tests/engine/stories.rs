@@ -1,9 +1,7 @@
 //! A small made-up stream: stories told in many words become narratives, with their ids, names,
 //! ratings, merges and deaths.
 
-mod made;
-
-use made::{Dice, bar, item, minute};
+use crate::made::{Dice, bar, item, minute};
 use rawe_core::{AssetClass, Timeframe};
 use rawe_narrative::{EngineConfig, NarrativeEffect, NarrativeEngine, Rating};
 

@@ -1,10 +1,8 @@
 //! Nothing from outside makes the engine panic, grow without bound or say something not finite,
 //! and the same events give the same bytes.
 
-mod made;
-
+use crate::made::{bar, item, minute};
 use chrono::{DateTime, TimeDelta, Utc};
-use made::{bar, item, minute};
 use proptest::prelude::*;
 use rawe_core::{AssetClass, Bar, NewsItem, Timeframe};
 use rawe_narrative::{EngineConfig, FeatureSnapshot, NarrativeEngine, tone};
@@ -113,7 +111,7 @@ fn assert_finite(snapshot: &FeatureSnapshot) {
         ];
         let all = optional.into_iter().flatten().chain(always);
         assert!(all.into_iter().all(f64::is_finite), "{f:?}");
-        for n in f.narrative.iter() {
+        if let Some(n) = &f.narrative {
             assert!(
                 [n.coherence, n.entropy, n.belief_penetration]
                     .iter()
@@ -126,24 +124,24 @@ fn assert_finite(snapshot: &FeatureSnapshot) {
 }
 
 /// Plays events and returns everything the engine said.
-fn play(events: &[Event]) -> String {
+fn play(events: &[Event]) -> Vec<String> {
     let mut engine = NarrativeEngine::new(EngineConfig { assets_max: 3 });
-    let mut said = String::new();
+    let mut said = Vec::new();
     for event in events {
         match event {
-            Event::Item(item) => said += &format!("{:?}\n", engine.apply_item(item)),
+            Event::Item(item) => said.push(format!("{:?}", engine.apply_item(item))),
             Event::Bar(bar) => engine.apply_bar(bar),
             Event::Scan(at, class) => {
                 let snapshot = engine.scan(*at, *class);
                 assert_finite(&snapshot);
                 assert!(snapshot.assets.len() <= 3);
-                said += &format!("{snapshot:?}\n");
+                said.push(format!("{snapshot:?}"));
             }
         }
     }
     for state in engine.narratives() {
         assert!((0.0..=1.0).contains(&state.mutation), "{state:?}");
-        said += &format!("{state:?}\n");
+        said.push(format!("{state:?}"));
     }
     said
 }

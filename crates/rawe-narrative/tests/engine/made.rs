@@ -4,11 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rawe_core::{Bar, NewsItem, Register, Symbol, Timeframe};
 
 /// A stream of numbers that is the same in every run.
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     /// A number below `bound`.
-    pub fn roll(&mut self, bound: u64) -> u64 {
+    pub(crate) fn roll(&mut self, bound: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -17,22 +17,28 @@ impl Dice {
     }
 
     /// One of `choices`.
-    pub fn pick<'a, T: ?Sized>(&mut self, choices: &[&'a T]) -> &'a T {
+    pub(crate) fn pick<'a, T: ?Sized>(&mut self, choices: &[&'a T]) -> &'a T {
         choices[usize::try_from(self.roll(choices.len() as u64)).unwrap()]
     }
 }
 
 /// The first instant of every test's market.
-pub fn start() -> DateTime<Utc> {
+pub(crate) fn start() -> DateTime<Utc> {
     "2020-01-06T00:00:00Z".parse().unwrap()
 }
 
 /// `minutes` after the start.
-pub fn minute(minutes: i64) -> DateTime<Utc> {
+pub(crate) fn minute(minutes: i64) -> DateTime<Utc> {
     start() + TimeDelta::minutes(minutes)
 }
 
-pub fn item(id: &str, at: DateTime<Utc>, source: &str, symbols: &[&str], text: &str) -> NewsItem {
+pub(crate) fn item(
+    id: &str,
+    at: DateTime<Utc>,
+    source: &str,
+    symbols: &[&str],
+    text: &str,
+) -> NewsItem {
     NewsItem {
         id: id.to_owned(),
         published: at,
@@ -49,7 +55,7 @@ pub fn item(id: &str, at: DateTime<Utc>, source: &str, symbols: &[&str], text: &
     }
 }
 
-pub fn bar(symbol: &str, end: DateTime<Utc>, timeframe: Timeframe, close: f64) -> Bar {
+pub(crate) fn bar(symbol: &str, end: DateTime<Utc>, timeframe: Timeframe, close: f64) -> Bar {
     Bar {
         symbol: Symbol::new(symbol).unwrap(),
         start: end - TimeDelta::minutes(30),
