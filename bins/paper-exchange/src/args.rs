@@ -1,4 +1,5 @@
-//! Flags, environment and the `[exchange]` section of the configuration file, and what they come to.
+//! Flags, environment and the `[exchange]` section of the configuration file, and what they come
+//! to.
 
 use std::path::{Path, PathBuf};
 

@@ -42,7 +42,8 @@ async fn run(state: Arc<ExchangeState>, speed: f64, shutdown: CancellationToken)
         let moved = advance(&mut exchange, forward);
         drop(exchange);
         if moved.is_err() || instant >= state.end {
-            tracing::info!(event = "market_ended", now = %state.end.to_rfc3339(), "the data is played out");
+            let now = state.end.to_rfc3339();
+            tracing::info!(event = "market_ended", now, "the data is played out");
             return;
         }
     }

@@ -58,7 +58,13 @@ async fn the_broker_reads_every_answer() {
     assert_eq!(broker.asset(&symbol("NOPE")).await.unwrap(), None);
     let price = broker.latest_price(&symbol("AAPL")).await.unwrap();
     assert_eq!(price, Some((Decimal::from(104), at(OPEN))));
+    exchange.stop().await;
+}
 
+#[tokio::test]
+async fn the_broker_tells_taken_duplicate_and_refused_orders_apart() {
+    let exchange = Exchange::start(OPEN).await;
+    let broker = TradingClient::new(&settings(&exchange)).unwrap();
     let buy = request(
         "AAPL",
         Side::Buy,

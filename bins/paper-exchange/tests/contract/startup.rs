@@ -47,7 +47,7 @@ AAPL,2026-03-02T21:00:00Z,10,12,9,11,500
 AAPL,2026-03-03T21:00:00Z,11.5,13,10,12,500
 AAPL,2026-03-04T21:00:00Z,12.5,14,11,13,500
 ";
-const NEWS: &str = r#"{"id":"a","time":"2026-03-02T01:30:00Z","source":"wire","headline":"h","symbols":["BTC"]}
+const NEWS: &str = r#"{"id":"a","time":"2026-03-02T01:30:00Z","headline":"h","symbols":["BTC"]}
 {"id":"b","time":"2026-03-03T12:00:00Z","source":"wire","headline":"i","symbols":["AAPL"]}
 "#;
 

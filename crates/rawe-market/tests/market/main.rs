@@ -8,5 +8,6 @@
 )]
 
 mod invariants;
+mod refusals;
 mod rules;
 mod support;
