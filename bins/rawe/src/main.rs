@@ -1,2 +1,67 @@
-//! Placeholder.
-fn main() {}
+//! `rawe`, the operator's command: start the collective, run one process of it, look at it.
+//!
+//! Called by the name of one of the processes (`consensus-engine`, by a link), it is that process.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command};
+
+mod cli;
+mod completions;
+mod log_line;
+mod logs;
+mod run;
+mod run_folder;
+mod schema;
+mod status;
+mod up;
+
+fn main() -> ExitCode {
+    match Cli::parse_from(multi_call(std::env::args_os())).command {
+        Command::Up(args) => up::main(*args),
+        Command::Run { process } => run::main(*process),
+        Command::Status(args) => rawe_runtime::run_command("rawe", None, |_| status::status(args)),
+        Command::Logs(args) => {
+            rawe_runtime::run_command("rawe", None, |shutdown| logs::logs(args, shutdown))
+        }
+        Command::Schema => rawe_runtime::run_command("rawe", None, |_| async { schema::schema() }),
+        Command::Completions(args) => {
+            completions::completions(&args);
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// `consensus-engine --flag` becomes `rawe run consensus-engine --flag`.
+fn multi_call(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.collect();
+    let called = arguments
+        .first()
+        .map(Path::new)
+        .and_then(Path::file_name)
+        .map(ToOwned::to_owned);
+    if let Some(name) = called.filter(|name| run::is_process(name)) {
+        arguments.splice(..1, ["rawe".into(), "run".into(), name]);
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_by_the_name_of_a_process_is_that_process() {
+        let words =
+            |text: &str| -> Vec<OsString> { multi_call(text.split(' ').map(OsString::from)) };
+        assert_eq!(
+            words("/usr/bin/consensus-engine --check-config"),
+            ["rawe", "run", "consensus-engine", "--check-config"].map(OsString::from)
+        );
+        assert_eq!(words("./rawe up"), ["./rawe", "up"].map(OsString::from));
+    }
+}

@@ -1,0 +1,39 @@
+//! The command line of `rawe`. Each command's own arguments are in its own file.
+
+use clap::{Parser, Subcommand};
+
+use crate::completions::CompletionsArgs;
+use crate::logs::LogsArgs;
+use crate::run::RunCommand;
+use crate::status::StatusArgs;
+use crate::up::options::UpArgs;
+
+/// RAWE: five agents read news and prices, vote, and trade only when the collective agrees.
+#[derive(Parser)]
+#[command(name = "rawe", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What `rawe` can do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Start the whole collective here: Redis, exchange, feed, agents, consensus engine
+    Up(Box<UpArgs>),
+    /// Run one process: the very code of the separate binary of that name
+    Run {
+        /// Which one.
+        #[command(subcommand)]
+        process: Box<RunCommand>,
+    },
+    /// Which bus, which processes, what they do and when they last made progress
+    Status(StatusArgs),
+    /// The logs of all processes of the newest run, merged and filtered
+    Logs(LogsArgs),
+    /// The JSON Schema of a signal, for agents in any language
+    Schema,
+    /// A completion script for a shell
+    Completions(CompletionsArgs),
+}
