@@ -77,7 +77,8 @@ impl NarrativeEngine {
     }
 
     /// Takes an item in at its `first_seen`. Items come in time order; a late one counts as if it
-    /// came with the newest, and one delivered twice counts once. Long texts are read up to 4,000 bytes, symbols up to 32.
+    /// came with the newest, and one delivered twice counts once. Long texts are read up to 4,000
+    /// bytes, symbols up to 32.
     pub fn apply_item(&mut self, item: &NewsItem) -> Vec<NarrativeEffect> {
         if !self.delivered.is_new(item) {
             return Vec::new();

@@ -115,7 +115,8 @@ impl ToneCounts {
             .map(|count| *count as f64 / total)
             .map(|p| -p * p.ln())
             .sum();
-        (entropy / 3.0_f64.ln()).clamp(0.0, 1.0)
+        // The entropy of one certain outcome comes out as -0.
+        (entropy.abs() / 3.0_f64.ln()).clamp(0.0, 1.0)
     }
 }
 
