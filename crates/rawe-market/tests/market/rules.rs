@@ -73,6 +73,33 @@ fn an_order_of_the_night_waits_and_fills_at_the_next_open() {
 }
 
 #[test]
+fn a_sale_in_dollars_never_sells_more_than_there_is() {
+    let mut falling = bars();
+    for bar in falling.iter_mut().filter(|bar| bar.start > at(NIGHT)) {
+        for price in [&mut bar.open, &mut bar.high, &mut bar.low, &mut bar.close] {
+            *price /= 2.0;
+        }
+    }
+    let data = rawe_market::MarketData::from_bars(falling).unwrap();
+    let config = rawe_market::ExchangeConfig::default();
+    let mut exchange = Exchange::new(std::sync::Arc::new(data), config, at(OPEN));
+    exchange.submit(&buy("AAPL", "10")).unwrap();
+    exchange.advance_to(at(NIGHT)).unwrap();
+    // Ten shares by tonight's price, nearly twenty by tomorrow's.
+    let sale = exchange
+        .submit(&notional(sell("AAPL", "1"), "1120"))
+        .unwrap()
+        .clone();
+    exchange.advance_to(at("2026-03-03T14:30:00Z")).unwrap();
+    let sale = now_of(&exchange, &sale);
+    assert_eq!(
+        (sale.status, sale.filled_quantity),
+        (OrderStatus::Filled, dec("10"))
+    );
+    assert_eq!(position_of(&exchange, "AAPL"), Decimal::ZERO);
+}
+
+#[test]
 fn limit_orders_fill_on_ranges_after_them_and_never_before() {
     // limit, side is a buy, the instant of the fill, its price
     let cases = [
