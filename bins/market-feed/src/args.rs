@@ -1,0 +1,415 @@
+//! Flags, environment and the `[feed]` section of the configuration file, and what they come to.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+use rawe_core::{Symbol, Timeframe};
+use rawe_feed::SymbolMap;
+use rawe_feed::scenario::DEFAULT_SEED;
+use rawe_runtime::{BrokerArgs, CommonArgs, ConfigProblems, load_section};
+use serde::Deserialize;
+
+/// Days of history before the first live or played instant: z-values need 30, learned signs 60,
+/// and the record that opens a class the rest.
+pub const WARMUP_DAYS_DEFAULT: u32 = 120;
+/// The longest history that the bus retains, in days.
+const WARMUP_DAYS_MAX: u32 = 130;
+/// Seconds between two questions for new bars and news, live.
+const POLL_SECS_DEFAULT: u64 = 60;
+/// What is followed live unless told otherwise: large, liquid, much written about.
+pub const LIVE_SYMBOLS: [&str; 30] = [
+    "AAPL", "ADBE", "AMD", "AMZN", "AVGO", "BA", "BAC", "BTC/USD", "CRM", "CVX", "DIS", "ETH/USD",
+    "GOOGL", "INTC", "JNJ", "JPM", "KO", "LTC/USD", "META", "MSFT", "NFLX", "NVDA", "PFE", "QQQ",
+    "SOL/USD", "SPY", "TSLA", "UNH", "WMT", "XOM",
+];
+
+/// Brings news and bars to the bus.
+///
+/// With --paced it also drives the virtual clock of a paper exchange: each step waits until every
+/// participant has handled it. Without it, bars and news are polled as they appear.
+#[derive(Args, Clone, Debug)]
+pub struct FeedArgs {
+    /// What all processes take
+    #[command(flatten)]
+    pub common: CommonArgs,
+
+    /// The exchange
+    #[command(flatten)]
+    pub broker: BrokerArgs,
+
+    /// Where news comes from: alpaca, scenario[:SEED], or a FILE (JSON lines or CSV, also
+    /// gzipped); may be given often [default: alpaca]
+    #[arg(long, value_name = "SOURCE", env = "RAWE_FEED_NEWS")]
+    pub news: Vec<NewsSource>,
+
+    /// Where bars come from; the paper exchange speaks Alpaca's API as well
+    #[arg(long, value_name = "SOURCE", value_enum, default_value = "alpaca")]
+    pub bars_from: BarSource,
+
+    /// Symbols to follow, separated by commas [default: all of a paced exchange, about 30 liquid
+    /// ones live]
+    #[arg(
+        long,
+        value_name = "A,B",
+        env = "RAWE_FEED_SYMBOLS",
+        value_delimiter = ','
+    )]
+    pub symbols: Vec<Symbol>,
+
+    /// Processes that must handle each step before the next one, separated by commas
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub participants: Vec<String>,
+
+    /// Market seconds a wall second at most, or max [default: max]
+    #[arg(long, value_name = "N|max", env = "RAWE_FEED_SPEED")]
+    pub speed: Option<Speed>,
+
+    /// Drive the virtual clock of a paper exchange
+    #[arg(long)]
+    pub paced: bool,
+
+    /// Days of history to fill in first [default: 120]
+    #[arg(long, value_name = "DAYS", env = "RAWE_FEED_WARMUP_DAYS")]
+    pub warmup_days: Option<u32>,
+
+    /// Seconds between two questions for new bars and news, live [default: 60]
+    #[arg(long, value_name = "SECONDS", env = "RAWE_FEED_POLL_SECS")]
+    pub poll_secs: Option<u64>,
+
+    /// Name of the run [default: made from the sources and the time played]
+    #[arg(long, value_name = "NAME", env = "RAWE_RUN_ID")]
+    pub run_id: Option<String>,
+
+    /// Length of the bars, live; a paced exchange names its own [default: hour]
+    #[arg(long, value_name = "LENGTH", value_enum)]
+    pub timeframe: Option<BarLength>,
+
+    /// Read a symbol of a file as another one, such as XBT=BTC/USD; may be given often
+    #[arg(long, value_name = "FROM=TO")]
+    pub symbol_map: Vec<String>,
+
+    /// End when a replay has ended, instead of waiting to be told
+    #[arg(long)]
+    pub exit_at_end: bool,
+}
+
+/// A source of news.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum NewsSource {
+    /// The news API of Alpaca or of the exchange.
+    Alpaca,
+    /// The items of the generated market of this seed.
+    Scenario(u64),
+    /// A file.
+    File(PathBuf),
+}
+
+impl FromStr for NewsSource {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("scenario", seed)) => seed
+                .parse()
+                .map(Self::Scenario)
+                .map_err(|_| format!("'{seed}' is no seed; write scenario:7")),
+            None if text == "scenario" => Ok(Self::Scenario(DEFAULT_SEED)),
+            None if text == "alpaca" => Ok(Self::Alpaca),
+            _ if text.is_empty() => Err("a source of news must not be empty".into()),
+            _ => Ok(Self::File(PathBuf::from(text))),
+        }
+    }
+}
+
+impl TryFrom<String> for NewsSource {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for NewsSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alpaca => f.write_str("alpaca"),
+            Self::Scenario(seed) => write!(f, "scenario:{seed}"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// A source of bars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BarSource {
+    /// The market data API of Alpaca or of the exchange.
+    Alpaca,
+}
+
+/// The length of bars, as a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BarLength {
+    /// Hourly.
+    Hour,
+    /// Daily.
+    Day,
+}
+
+impl From<BarLength> for Timeframe {
+    fn from(length: BarLength) -> Self {
+        match length {
+            BarLength::Hour => Self::Hour,
+            BarLength::Day => Self::Day,
+        }
+    }
+}
+
+/// How fast market time may run in a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "SpeedText")]
+pub enum Speed {
+    /// As fast as the slowest participant.
+    Max,
+    /// So many market seconds a wall second, at most.
+    Times(f64),
+}
+
+/// A speed in the configuration file: a number or a text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SpeedText {
+    Number(f64),
+    Text(String),
+}
+
+impl TryFrom<SpeedText> for Speed {
+    type Error = String;
+    fn try_from(text: SpeedText) -> Result<Self, String> {
+        match text {
+            SpeedText::Number(number) => number.to_string().parse(),
+            SpeedText::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl FromStr for Speed {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.eq_ignore_ascii_case("max") {
+            return Ok(Self::Max);
+        }
+        match text.trim_end_matches('x').parse::<f64>() {
+            Ok(times) if times.is_finite() && times > 0.0 => Ok(Self::Times(times)),
+            _ => Err(format!(
+                "'{text}' is no speed; write a number above 0, or max"
+            )),
+        }
+    }
+}
+
+/// The `[feed]` section; the flags say what the keys mean.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FeedSection {
+    news: Vec<NewsSource>,
+    symbols: Vec<Symbol>,
+    participants: Vec<String>,
+    speed: Option<Speed>,
+    warmup_days: Option<u32>,
+    poll_secs: Option<u64>,
+    run_id: Option<String>,
+    timeframe: Option<BarLength>,
+    symbol_map: Vec<String>,
+}
+
+/// The checked configuration.
+#[derive(Clone, Debug)]
+pub struct FeedSettings {
+    /// Where news comes from; at least one source.
+    pub news: Vec<NewsSource>,
+    /// Symbols to follow; empty for the default.
+    pub symbols: Vec<Symbol>,
+    /// Who must handle each step of a replay.
+    pub participants: Vec<String>,
+    /// How fast a replay may run.
+    pub speed: Speed,
+    /// Whether this feed drives an exchange's clock.
+    pub paced: bool,
+    /// Days of history.
+    pub warmup_days: u32,
+    /// Seconds between two polls, live.
+    pub poll_secs: u64,
+    /// Name of the run, if one was given.
+    pub run_id: Option<String>,
+    /// Length of the bars, live.
+    pub timeframe: Timeframe,
+    /// Spellings of symbols.
+    pub symbol_map: SymbolMap,
+    /// Whether the process ends with the replay.
+    pub exit_at_end: bool,
+}
+
+impl FeedArgs {
+    /// Merges defaults, file, environment and flags, and checks them.
+    ///
+    /// # Errors
+    /// Every problem there is.
+    pub fn settings(&self) -> Result<FeedSettings, ConfigProblems> {
+        let file: FeedSection = load_section(self.common.config.as_deref(), "feed")?;
+        let mut problems = Vec::new();
+        let pairs = first_given(&self.symbol_map, &file.symbol_map);
+        let symbol_map = SymbolMap::from_pairs(pairs).unwrap_or_else(|error| {
+            problems.push(format!("--symbol-map: {error}"));
+            SymbolMap::default()
+        });
+        let mut news = first_given(&self.news, &file.news).to_vec();
+        if news.is_empty() {
+            news.push(NewsSource::Alpaca);
+        }
+        let settings = FeedSettings {
+            news,
+            symbols: first_given(&self.symbols, &file.symbols).to_vec(),
+            participants: first_given(&self.participants, &file.participants).to_vec(),
+            speed: self.speed.or(file.speed).unwrap_or(Speed::Max),
+            paced: self.paced,
+            warmup_days: self
+                .warmup_days
+                .or(file.warmup_days)
+                .unwrap_or(WARMUP_DAYS_DEFAULT),
+            poll_secs: self
+                .poll_secs
+                .or(file.poll_secs)
+                .unwrap_or(POLL_SECS_DEFAULT),
+            run_id: self
+                .run_id
+                .clone()
+                .or(file.run_id)
+                .filter(|name| !name.is_empty()),
+            timeframe: self
+                .timeframe
+                .or(file.timeframe)
+                .map_or(Timeframe::Hour, Into::into),
+            symbol_map,
+            exit_at_end: self.exit_at_end,
+        };
+        settings.check(&mut problems);
+        if let Err(ConfigProblems(keys)) = self.broker.keys() {
+            problems.extend(keys);
+        }
+        if problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(ConfigProblems(problems))
+        }
+    }
+}
+
+impl FeedSettings {
+    fn check(&self, problems: &mut Vec<String>) {
+        if self.warmup_days > WARMUP_DAYS_MAX {
+            problems.push(format!(
+                "--warmup-days {} is more than the {WARMUP_DAYS_MAX} days that the bus retains",
+                self.warmup_days
+            ));
+        }
+        if !(1..=3_600).contains(&self.poll_secs) {
+            problems.push(format!(
+                "--poll-secs {} is not between 1 and 3600",
+                self.poll_secs
+            ));
+        }
+        for source in &self.news {
+            match source {
+                NewsSource::File(path) if !path.is_file() => {
+                    problems.push(format!("--news {} is not a file", path.display()));
+                }
+                NewsSource::Scenario(_) if !self.paced => problems.push(
+                    "--news scenario needs --paced: a generated market has its own time".into(),
+                ),
+                NewsSource::File(path) if !self.paced => problems.push(format!(
+                    "--news {} needs --paced: a file is released by a virtual clock",
+                    path.display()
+                )),
+                _ => {}
+            }
+        }
+        if !self.paced && !self.participants.is_empty() {
+            problems.push("--participants needs --paced: nobody is waited for live".into());
+        }
+    }
+}
+
+/// The flags' values, or the file's when no flag was given.
+fn first_given<'a, T>(flags: &'a [T], file: &'a [T]) -> &'a [T] {
+    if flags.is_empty() { file } else { flags }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use std::io::Write;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: FeedArgs,
+    }
+
+    fn settings(flags: &[&str]) -> Result<FeedSettings, ConfigProblems> {
+        let flags = std::iter::once("market-feed").chain(flags.iter().copied());
+        Command::try_parse_from(flags).unwrap().args.settings()
+    }
+
+    #[test]
+    fn sources_and_speeds_are_read() {
+        let read = |text: &str| text.parse::<NewsSource>();
+        assert_eq!(read("scenario"), Ok(NewsSource::Scenario(7)));
+        assert_eq!(read("scenario:12"), Ok(NewsSource::Scenario(12)));
+        assert_eq!(read("alpaca"), Ok(NewsSource::Alpaca));
+        assert_eq!(read("a:b.jsonl"), Ok(NewsSource::File("a:b.jsonl".into())));
+        assert!(read("scenario:x").is_err() && read("").is_err());
+        assert_eq!("3600".parse(), Ok(Speed::Times(3600.0)));
+        assert_eq!("max".parse(), Ok(Speed::Max));
+        for bad in ["0", "-1", "nan", "fast", ""] {
+            assert!(bad.parse::<Speed>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn flags_go_before_the_file_and_all_problems_are_listed() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        write!(
+            file,
+            "[feed]\nspeed = 60\nwarmup_days = 90\nnews = [\"scenario:3\"]\nsymbols = [\"KO\"]\n"
+        )
+        .unwrap();
+        let path = file.path().to_str().unwrap();
+        let merged = settings(&["--config", path, "--paced", "--warmup-days", "30"]).unwrap();
+        assert_eq!(merged.speed, Speed::Times(60.0));
+        assert_eq!(merged.warmup_days, 30);
+        assert_eq!(merged.news, [NewsSource::Scenario(3)]);
+        let ConfigProblems(problems) = settings(&[
+            "--news=/no/such.jsonl",
+            "--news=scenario",
+            "--poll-secs=0",
+            "--warmup-days=999",
+            "--symbol-map=x",
+            "--participants=a",
+        ])
+        .unwrap_err();
+        assert_eq!(problems.len(), 6, "{problems:#?}");
+    }
+
+    #[test]
+    fn the_live_symbols_are_symbols() {
+        assert!(
+            LIVE_SYMBOLS
+                .iter()
+                .all(|symbol| Symbol::new(symbol).is_ok())
+        );
+        assert!(LIVE_SYMBOLS.is_sorted());
+    }
+}
