@@ -108,6 +108,14 @@ impl Admission {
         &self.counts
     }
 
+    /// Whether the sender is on the roster: else the signal is refused, whatever its symbol.
+    pub fn knows(&self, signal: &ArbitrageSignal) -> bool {
+        match &signal.agent {
+            Some(reference) => self.roster.by_id(&reference.id).is_some(),
+            None => self.roster.by_name(&signal.metadata.agent_name).is_some(),
+        }
+    }
+
     /// Counts a message that the first edge refused.
     pub fn refused_before(&mut self, refusal: &Refusal) {
         self.counts.received += 1;

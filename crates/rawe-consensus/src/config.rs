@@ -118,6 +118,16 @@ impl Rules {
         self.window
     }
 
+    /// How many positions may be opened within any hour.
+    pub fn new_positions_per_hour(&self) -> usize {
+        self.new_positions_per_hour
+    }
+
+    /// The longest time to live granted to a signal.
+    pub fn ttl_max(&self) -> TimeDelta {
+        self.ttl_max
+    }
+
     /// How long after a decision its order may still be sent.
     pub fn decision_ttl(&self) -> TimeDelta {
         self.decision_ttl

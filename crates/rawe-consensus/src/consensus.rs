@@ -140,6 +140,15 @@ impl Consensus {
             Event::Paced(paced) => self.on_paced(paced, now),
             Event::InstantComplete => self.on_instant_complete(now),
             Event::Tick => self.on_tick(now),
+            Event::OrderResumed {
+                asset,
+                purpose,
+                direction,
+                agreeing,
+            } => {
+                self.on_resumed(&asset, purpose, direction, agreeing, now);
+                Vec::new()
+            }
             Event::OrderRefused { asset, purpose } => {
                 self.on_refused(&asset, purpose, now);
                 Vec::new()

@@ -91,6 +91,17 @@ pub enum Event {
     InstantComplete,
     /// Time passed.
     Tick,
+    /// An order of an earlier start is still working at the broker. Positions are observed first.
+    OrderResumed {
+        /// The asset.
+        asset: Symbol,
+        /// What it is for.
+        purpose: Purpose,
+        /// For an opening the direction taken, for a closing the direction held.
+        direction: Direction,
+        /// Who voted for it, as far as the journal knows.
+        agreeing: BTreeSet<AgentId>,
+    },
     /// An order was not sent, or the broker refused it: nothing of it can fill.
     OrderRefused {
         /// The asset.

@@ -111,6 +111,30 @@ impl Consensus {
         };
     }
 
+    pub(crate) fn on_resumed(
+        &mut self,
+        asset: &Symbol,
+        purpose: Purpose,
+        direction: Direction,
+        agreeing: BTreeSet<AgentId>,
+        now: Timestamp,
+    ) {
+        let state = self.assets.entry(asset.clone()).or_default();
+        match (std::mem::take(&mut state.holding), purpose) {
+            // Part of the position is there already; the rest is on its way.
+            (Holding::Flat | Holding::Held(_), Purpose::Open) => {
+                self.begin_opening(asset, direction, agreeing, now);
+            }
+            (Holding::Held(held), Purpose::Close) => {
+                state.holding = Holding::Closing {
+                    held,
+                    reversal: None,
+                };
+            }
+            (other, _) => state.holding = other,
+        }
+    }
+
     /// Marks an asset as being opened.
     pub(crate) fn begin_opening(
         &mut self,

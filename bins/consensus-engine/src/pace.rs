@@ -1,0 +1,288 @@
+//! Keeping step in a replay: an announced instant is complete when every awaited agent has
+//! acknowledged it and all the signals it says it published have arrived.
+//!
+//! Pure: real time is passed in. What is done with a complete instant is in `instants`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use rawe_core::{Acknowledgement, BootId, ClockInstant};
+
+/// How long an agent may be silent before it is named, and its missing signals given up as lost.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many boots are counted within an instant: many more than there are agents.
+const BOOTS_MAX: usize = 1_024;
+
+/// The instant being waited for.
+#[derive(Clone, Debug)]
+struct Pending {
+    instant: ClockInstant,
+    since: Instant,
+    warned: bool,
+}
+
+/// Whether the pending instant can be handled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    /// No instant is pending.
+    Idle,
+    /// These are waited for; `overdue` the first time that patience has run out.
+    Waiting {
+        /// Process names.
+        awaited: Vec<String>,
+        /// Tell the log now.
+        overdue: bool,
+    },
+    /// All is in.
+    Complete,
+    /// All have acknowledged, but signals of these never arrived: votes of this instant are void.
+    Lossy(Vec<String>),
+}
+
+/// Who has kept step.
+#[derive(Clone, Debug)]
+pub(crate) struct Pace {
+    participants: BTreeSet<String>,
+    pending: Option<Pending>,
+    /// The newest acknowledgement of each participant.
+    newest: BTreeMap<String, Acknowledgement>,
+    /// The acknowledgement of each participant when the last instant was handled.
+    settled: BTreeMap<String, Acknowledgement>,
+    /// Signals received since then, by boot.
+    received: BTreeMap<BootId, u64>,
+    /// Processes with a heartbeat; `None` until looked.
+    alive: Option<BTreeSet<String>>,
+}
+
+impl Pace {
+    /// Awaits these process names.
+    pub(crate) fn new(participants: BTreeSet<String>) -> Self {
+        Self {
+            participants,
+            pending: None,
+            newest: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            received: BTreeMap::new(),
+            alive: None,
+        }
+    }
+
+    /// An instant is announced.
+    pub(crate) fn announce(&mut self, instant: ClockInstant, now: Instant) {
+        self.pending = Some(Pending {
+            instant,
+            since: now,
+            warned: false,
+        });
+    }
+
+    /// A participant has acknowledged.
+    pub(crate) fn acknowledge(&mut self, ack: Acknowledgement) {
+        if self
+            .pending
+            .as_ref()
+            .is_some_and(|pending| ack.step < pending.instant.step)
+        {
+            // After a restart: what was published before the pending instant is not awaited.
+            self.settled.insert(ack.participant.clone(), ack.clone());
+        }
+        self.newest.insert(ack.participant.clone(), ack);
+    }
+
+    /// A signal of this boot has arrived.
+    pub(crate) fn receive(&mut self, boot: &BootId) {
+        if self.received.len() >= BOOTS_MAX && !self.received.contains_key(boot) {
+            return;
+        }
+        *self.received.entry(boot.clone()).or_default() += 1;
+    }
+
+    /// Which processes live.
+    pub(crate) fn note_alive(&mut self, alive: BTreeSet<String>) {
+        self.alive = Some(alive);
+    }
+
+    /// A new run: what was acknowledged before says nothing about it.
+    pub(crate) fn restart(&mut self) {
+        self.pending = None;
+        self.newest.clear();
+        self.settled.clear();
+        self.received.clear();
+    }
+
+    /// Whether the pending instant can be handled at real time `now`.
+    pub(crate) fn readiness(&mut self, now: Instant) -> Readiness {
+        let Some(pending) = &self.pending else {
+            return Readiness::Idle;
+        };
+        let step = pending.instant.step;
+        let unacknowledged: Vec<String> = self
+            .participants
+            .iter()
+            .filter(|name| self.lives(name))
+            .filter(|name| self.newest.get(*name).is_none_or(|ack| ack.step < step))
+            .cloned()
+            .collect();
+        let incomplete: Vec<String> = self
+            .newest
+            .values()
+            .filter(|ack| self.participants.contains(&ack.participant) && !self.has_all(ack))
+            .map(|ack| ack.participant.clone())
+            .collect();
+        let overdue = now.saturating_duration_since(pending.since) >= PATIENCE;
+        if unacknowledged.is_empty() && incomplete.is_empty() {
+            return Readiness::Complete;
+        }
+        if unacknowledged.is_empty() && overdue {
+            return Readiness::Lossy(incomplete);
+        }
+        let awaited = if unacknowledged.is_empty() {
+            incomplete
+        } else {
+            unacknowledged
+        };
+        let first_time = overdue && !pending.warned;
+        if let Some(pending) = self.pending.as_mut().filter(|_| first_time) {
+            pending.warned = true;
+        }
+        Readiness::Waiting {
+            awaited,
+            overdue: first_time,
+        }
+    }
+
+    /// Takes the pending instant, to handle it.
+    pub(crate) fn take(&mut self) -> Option<ClockInstant> {
+        let pending = self.pending.take()?;
+        self.settled.clone_from(&self.newest);
+        self.received.clear();
+        Some(pending.instant)
+    }
+
+    /// Whether nobody knows better than that the process lives.
+    fn lives(&self, name: &str) -> bool {
+        self.alive.as_ref().is_none_or(|alive| alive.contains(name))
+    }
+
+    /// Whether all that this acknowledgement says was published has arrived.
+    fn has_all(&self, ack: &Acknowledgement) -> bool {
+        let before = self
+            .settled
+            .get(&ack.participant)
+            .filter(|settled| settled.boot_id == ack.boot_id)
+            .map_or(0, |settled| settled.published);
+        let expected = ack.published.saturating_sub(before);
+        let arrived = self
+            .received
+            .iter()
+            .find(|(boot, _)| boot.as_str() == ack.boot_id)
+            .map_or(0, |(_, count)| *count);
+        arrived >= expected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rawe_core::ClockMode;
+    use rawe_runtime::wall_now;
+
+    fn instant(step: u64) -> ClockInstant {
+        ClockInstant {
+            step,
+            instant: wall_now(),
+            mode: ClockMode::Paced,
+            paced: true,
+            run_id: "run".to_owned(),
+            bars_through: "0-0".to_owned(),
+            news_through: "0-0".to_owned(),
+        }
+    }
+
+    fn ack(participant: &str, step: u64, published: u64) -> Acknowledgement {
+        Acknowledgement {
+            participant: participant.to_owned(),
+            step,
+            published,
+            boot_id: format!("boot-{participant}"),
+            next_timer: None,
+        }
+    }
+
+    fn pace() -> Pace {
+        Pace::new(["a".to_owned(), "b".to_owned()].into())
+    }
+
+    #[test]
+    fn an_instant_waits_for_every_word_and_every_signal() {
+        let (mut pace, start) = (pace(), Instant::now());
+        assert_eq!(pace.readiness(start), Readiness::Idle);
+        pace.announce(instant(1), start);
+        pace.acknowledge(ack("a", 1, 2));
+        let waiting = |names: &[&str]| Readiness::Waiting {
+            awaited: names.iter().map(|name| (*name).to_owned()).collect(),
+            overdue: false,
+        };
+        assert_eq!(pace.readiness(start), waiting(&["b"]));
+        pace.acknowledge(ack("b", 1, 0));
+        assert_eq!(pace.readiness(start), waiting(&["a"]));
+        let boot = BootId::new("boot-a").unwrap();
+        pace.receive(&boot);
+        assert_eq!(pace.readiness(start), waiting(&["a"]));
+        pace.receive(&boot);
+        assert_eq!(pace.readiness(start), Readiness::Complete);
+        assert_eq!(pace.take().map(|instant| instant.step), Some(1));
+        pace.announce(instant(2), start);
+        pace.acknowledge(ack("a", 2, 2));
+        pace.acknowledge(ack("b", 2, 0));
+        assert_eq!(
+            pace.readiness(start),
+            Readiness::Complete,
+            "nothing new was published"
+        );
+    }
+
+    #[test]
+    fn the_dead_are_not_awaited_and_the_silent_are_named_once() {
+        let (mut pace, start) = (pace(), Instant::now());
+        pace.announce(instant(1), start);
+        pace.note_alive(["a".to_owned()].into());
+        let late = start + PATIENCE;
+        let named = Readiness::Waiting {
+            awaited: vec!["a".to_owned()],
+            overdue: true,
+        };
+        assert_eq!(pace.readiness(late), named);
+        assert!(matches!(
+            pace.readiness(late),
+            Readiness::Waiting { overdue: false, .. }
+        ));
+        pace.acknowledge(ack("a", 1, 0));
+        assert_eq!(pace.readiness(late), Readiness::Complete);
+    }
+
+    #[test]
+    fn a_restarted_engine_awaits_only_what_is_new() {
+        let (mut pace, start) = (pace(), Instant::now());
+        pace.announce(instant(9), start);
+        for step in [7, 8, 9] {
+            pace.acknowledge(ack("a", step, 40));
+            pace.acknowledge(ack("b", step, 11));
+        }
+        assert_eq!(pace.readiness(start), Readiness::Complete);
+    }
+
+    #[test]
+    fn signals_that_never_arrive_make_the_instant_lossy() {
+        let (mut pace, start) = (pace(), Instant::now());
+        pace.announce(instant(7), start);
+        pace.acknowledge(ack("a", 7, 3));
+        pace.acknowledge(ack("b", 7, 0));
+        assert!(matches!(pace.readiness(start), Readiness::Waiting { .. }));
+        assert_eq!(
+            pace.readiness(start + PATIENCE),
+            Readiness::Lossy(vec!["a".to_owned()])
+        );
+    }
+}
