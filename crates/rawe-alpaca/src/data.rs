@@ -51,11 +51,17 @@ impl DataClient {
     /// # Errors
     /// When a URL cannot be used, or means a live account that is not allowed explicitly.
     pub fn new(settings: &Settings) -> Result<Self, ClientError> {
+        let [trading, data] = Http::pair(settings)?;
         Ok(Self {
-            data: Http::new(settings, &settings.data_url)?,
-            trading: Http::new(settings, &settings.trading_url)?,
+            data,
+            trading,
             stock_feed: settings.stock_feed.as_str().to_owned(),
         })
+    }
+
+    /// The connection to the trading API, with its share of the rate limit.
+    pub(crate) fn trading(&self) -> &Http {
+        &self.trading
     }
 
     /// All bars of the symbols from `start` to `end` (inclusive; absent means up to now), oldest

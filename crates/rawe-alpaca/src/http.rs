@@ -59,43 +59,20 @@ pub(crate) struct Answer {
 pub(crate) struct Fault(pub(crate) String);
 
 impl Http {
-    pub(crate) fn new(settings: &Settings, base: &Url) -> Result<Self, ClientError> {
+    /// The settings' two APIs, trading and data, over one pool of connections.
+    pub(crate) fn pair(settings: &Settings) -> Result<[Self; 2], ClientError> {
         settings.check()?;
-        // Fails if the process has chosen a provider already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut headers = HeaderMap::new();
-        for (name, label, secret) in [
-            ("apca-api-key-id", "key id", &settings.key_id),
-            ("apca-api-secret-key", "secret key", &settings.secret_key),
-        ] {
-            let mut value = HeaderValue::from_str(secret.expose_secret())
-                .map_err(|_| ClientError::BadKey(label))?;
-            value.set_sensitive(true);
-            headers.insert(name, value);
-        }
-        let mut builder = reqwest::Client::builder()
-            .default_headers(headers)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .connect_timeout(settings.connect_timeout)
-            .read_timeout(settings.read_timeout)
-            .timeout(settings.total_timeout)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .tcp_nodelay(true);
-        if is_loopback(base) {
-            builder = builder.no_proxy();
-        }
-        let client = builder
-            .build()
-            .map_err(|error| ClientError::Setup(error.to_string()))?;
-        Ok(Self {
-            client,
-            base: base.clone(),
-            limiter: settings
-                .requests_per_minute(base)
-                .map(|rate| Arc::new(limiter(rate))),
-            secrets: [settings.key_id.clone(), settings.secret_key.clone()],
-        })
+        let client = connect(settings)?;
+        Ok(
+            [&settings.trading_url, &settings.data_url].map(|base| Self {
+                client: client.clone(),
+                base: base.clone(),
+                limiter: settings
+                    .requests_per_minute(base)
+                    .map(|rate| Arc::new(limiter(rate))),
+                secrets: [settings.key_id.clone(), settings.secret_key.clone()],
+            }),
+        )
     }
 
     /// The URL of an absolute path such as `/v2/orders:by_client_order_id`.
@@ -262,6 +239,37 @@ impl Http {
         }
         text.chars().take(MESSAGE_CHARS_MAX).collect()
     }
+}
+
+/// Sets up the pool of connections: keys in headers marked sensitive, no redirects, no retries.
+fn connect(settings: &Settings) -> Result<reqwest::Client, ClientError> {
+    // Fails if the process has chosen a provider already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut headers = HeaderMap::new();
+    for (name, label, secret) in [
+        ("apca-api-key-id", "key id", &settings.key_id),
+        ("apca-api-secret-key", "secret key", &settings.secret_key),
+    ] {
+        let mut value = HeaderValue::from_str(secret.expose_secret())
+            .map_err(|_| ClientError::BadKey(label))?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    let mut builder = reqwest::Client::builder()
+        .default_headers(headers)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(settings.connect_timeout)
+        .read_timeout(settings.read_timeout)
+        .timeout(settings.total_timeout)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .tcp_nodelay(true);
+    if is_loopback(&settings.trading_url) && is_loopback(&settings.data_url) {
+        builder = builder.no_proxy();
+    }
+    builder
+        .build()
+        .map_err(|error| ClientError::Setup(error.to_string()))
 }
 
 /// Whether a status is likely to pass: asking again makes sense.

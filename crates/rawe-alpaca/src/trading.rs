@@ -35,9 +35,10 @@ impl TradingClient {
     /// # Errors
     /// When the URL means a live account that is not allowed explicitly, or cannot be used.
     pub fn new(settings: &Settings) -> Result<Self, ClientError> {
+        let data = DataClient::new(settings)?;
         Ok(Self {
-            http: Http::new(settings, &settings.trading_url)?,
-            data: DataClient::new(settings)?,
+            http: data.trading().clone(),
+            data,
             pairs: RwLock::new(Vec::new()),
         })
     }

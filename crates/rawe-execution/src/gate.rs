@@ -219,7 +219,10 @@ impl Gate {
         input: &GateInput<'_>,
         notional: Decimal,
     ) -> Result<Decimal, OrderRefusal> {
-        let gross_room = self.limits.gross_notional_max - input.gross_notional.abs();
+        let gross_room = self
+            .limits
+            .gross_notional_max
+            .saturating_sub(input.gross_notional.abs());
         let room = self.limits.order_notional_max.min(gross_room);
         if room < ORDER_NOTIONAL_MIN {
             return Err(OrderRefusal::CapNotional { room });

@@ -24,3 +24,6 @@ pub use refusal::OrderRefusal;
 pub use settle::{SettleError, Until, resolve_unresolved, settle};
 pub use submission::{Action, End, Event, Phase, Submission};
 pub use tracker::{Change, OrderTracker, ReportMismatch};
+
+#[cfg(test)]
+mod tests;

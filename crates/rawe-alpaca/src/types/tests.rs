@@ -82,7 +82,10 @@ fn market_data_numbers_have_no_exponent_and_whole_ones_no_fraction() {
         vw: None,
     };
     let text = serde_json::to_string(&bar).unwrap();
-    let expected = r#"{"t":"2026-01-05T15:00:00Z","o":0.000000085,"h":1000000000000000000000,"l":250,"c":250.25,"v":12345678,"n":7,"vw":null}"#;
+    let expected = concat!(
+        r#"{"t":"2026-01-05T15:00:00Z","o":0.000000085,"#,
+        r#""h":1000000000000000000000,"l":250,"c":250.25,"v":12345678,"n":7,"vw":null}"#,
+    );
     assert_eq!(text, expected);
     assert_eq!(serde_json::from_str::<BarData>(&text).unwrap(), bar);
 }
@@ -122,10 +125,16 @@ fn unknown_values_nulls_and_missing_fields_pass() {
 
 #[test]
 fn clock_and_calendar_keep_new_yorks_spelling() {
-    let text = r#"{"timestamp":"2026-11-20T09:31:00-05:00","is_open":true,"next_open":"2026-11-23T09:30:00-05:00","next_close":"2026-11-20T16:00:00-05:00"}"#;
+    let text = concat!(
+        r#"{"timestamp":"2026-11-20T09:31:00-05:00","is_open":true,"#,
+        r#""next_open":"2026-11-23T09:30:00-05:00","next_close":"2026-11-20T16:00:00-05:00"}"#,
+    );
     let clock: Clock = serde_json::from_str(text).unwrap();
     assert_eq!(serde_json::to_string(&clock).unwrap(), text);
-    let text = r#"{"date":"2026-11-27","open":"09:30","close":"13:00","session_open":"0400","session_close":"2000","settlement_date":"2026-11-30"}"#;
+    let text = concat!(
+        r#"{"date":"2026-11-27","open":"09:30","close":"13:00","#,
+        r#""session_open":"0400","session_close":"2000","settlement_date":"2026-11-30"}"#,
+    );
     let day: CalendarDay = serde_json::from_str(text).unwrap();
     assert_eq!(serde_json::to_string(&day).unwrap(), text);
 }

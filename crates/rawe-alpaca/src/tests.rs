@@ -1,1 +1,0 @@
-//! The clients against a scripted server.
