@@ -1,13 +1,14 @@
 //! Finding the newest run of the market feed in `rawe:clock`, and where its data begin.
 //!
-//! A stream may still hold an earlier run's entries (a feed that was started again). Only the
-//! newest run counts; an agent that is started in the middle of it begins at its beginning.
+//! A run begins with its `warmed_up` entry. A stream may still hold an earlier run's entries (a feed
+//! that was started again, under the same name if it plays the same market). Only the newest run
+//! counts; an agent that is started in the middle of it begins at its beginning.
 
 use std::time::Duration;
 
 use rawe_bus::{Entry, EntryId};
 use rawe_core::channels::{ACKS_STREAM, CLOCK_STREAM};
-use rawe_core::{Acknowledgement, ClockInstant};
+use rawe_core::{Acknowledgement, ClockInstant, ClockMode};
 
 use crate::link::Link;
 
@@ -77,9 +78,14 @@ pub(crate) async fn find_run(link: &Link) -> anyhow::Result<Run> {
     }
 }
 
+/// Whether a clock entry after the first one of the run `id` begins another run.
+pub(crate) fn begins_another(id: &str, clock: &ClockInstant) -> bool {
+    clock.run_id != id || clock.mode == ClockMode::WarmedUp
+}
+
 fn with_entry(run: Option<Run>, id: EntryId, clock: ClockInstant) -> Run {
     match run {
-        Some(run) if run.id == clock.run_id => Run {
+        Some(run) if !begins_another(&run.id, &clock) => Run {
             newest_id: id,
             newest: clock,
             ..run
@@ -136,5 +142,70 @@ pub(crate) async fn is_acknowledged(
         if page.len() < PAGE {
             return Ok(false);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::{TimeZone, Utc};
+
+    fn clock(run: &str, mode: ClockMode, step: u64, paced: bool) -> ClockInstant {
+        ClockInstant {
+            step,
+            instant: Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap(),
+            mode,
+            paced,
+            run_id: run.to_owned(),
+            bars_through: format!("{}-0", 100 + step),
+            news_through: format!("{}-0", 200 + step),
+        }
+    }
+
+    fn id(millis: u64) -> EntryId {
+        EntryId {
+            millis,
+            sequence: 0,
+        }
+    }
+
+    fn newest(entries: &[(u64, ClockInstant)]) -> Run {
+        let run = entries.iter().fold(None, |run, (millis, clock)| {
+            Some(with_entry(run, id(*millis), clock.clone()))
+        });
+        run.unwrap()
+    }
+
+    #[test]
+    fn the_newest_run_begins_at_its_warm_up() {
+        use ClockMode::{Ended, Paced, WarmedUp};
+        let first = [
+            (1, clock("a", WarmedUp, 0, true)),
+            (2, clock("a", Paced, 1, true)),
+            (3, clock("a", Ended, 2, true)),
+        ];
+        let run = newest(&first);
+        assert_eq!(
+            (run.clock_before, run.newest_id, run.newest.step),
+            (id(0), id(3), 2)
+        );
+        for name in ["a", "b"] {
+            let mut again = first.to_vec();
+            again.push((7, clock(name, WarmedUp, 0, true)));
+            again.push((8, clock(name, Paced, 1, true)));
+            let run = newest(&again);
+            assert_eq!(
+                (run.id.as_str(), run.clock_before, run.newest_id),
+                (name, id(3), id(8))
+            );
+            assert_eq!((run.bars_before, run.news_before), (id(102), id(202)));
+        }
+        // A live feed that is started again: all history is one.
+        let live = [
+            (1, clock("live", WarmedUp, 0, false)),
+            (9, clock("live", WarmedUp, 0, false)),
+        ];
+        let run = newest(&live);
+        assert_eq!((run.clock_before, run.bars_before), (id(1), id(0)));
     }
 }

@@ -15,7 +15,7 @@ use rawe_narrative::EngineConfig;
 use rawe_runtime::{Heart, ShuttingDown, new_boot_id, new_uuid, wall_now};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock_reader::{Run, entry_id, find_run, is_acknowledged, parse_clock};
+use crate::clock_reader::{Run, begins_another, entry_id, find_run, is_acknowledged, parse_clock};
 use crate::link::Link;
 use crate::setup::{AgentArgs, load_voter};
 use crate::speaker::Speaker;
@@ -108,10 +108,13 @@ struct Session {
     speaks_from: EntryId,
     clock_after: EntryId,
     is_warm: bool,
+    /// Its first clock entry has been handled.
+    has_begun: bool,
 }
 
 impl Follower {
     async fn follow_runs(&mut self) -> anyhow::Result<()> {
+        let mut sequences = (0, 0);
         loop {
             let run = find_run(&self.link).await?;
             tracing::debug!(
@@ -132,7 +135,8 @@ impl Follower {
                 IdentitySource::Live(new_uuid)
             };
             let config = self.config.clone();
-            let agent = Agent::new(EngineConfig::default(), config, self.boot.clone(), ids);
+            let mut agent = Agent::new(EngineConfig::default(), config, self.boot.clone(), ids);
+            agent.continue_sequences(sequences);
             let newest = run.newest_id;
             let mut session = Session {
                 timeline: Timeline::new(
@@ -151,11 +155,13 @@ impl Follower {
                 },
                 clock_after: run.clock_before,
                 is_warm: false,
+                has_begun: false,
                 run,
             };
             self.heart
                 .set_state(ProcessState::Warming, "WARMING: reading the history");
             let Turn::NewRun = self.follow_clock(&mut session).await?;
+            sequences = session.timeline.agent().voter().sequences();
         }
     }
 
@@ -171,9 +177,10 @@ impl Follower {
                 let Some(clock) = parse_clock(&entry) else {
                     continue;
                 };
-                if clock.run_id != session.run.id {
+                if session.has_begun && begins_another(&session.run.id, &clock) {
                     return Ok(Turn::NewRun);
                 }
+                session.has_begun = true;
                 self.handle(session, entry.id, &clock).await?;
                 if clock.mode == ClockMode::WarmedUp && !clock.paced {
                     return self.follow_wall(session, clock.instant).await;
@@ -278,7 +285,7 @@ impl Follower {
             .await?
         {
             session.clock_after = entry.id;
-            if parse_clock(&entry).is_some_and(|clock| clock.run_id != session.run.id) {
+            if parse_clock(&entry).is_some_and(|clock| begins_another(&session.run.id, &clock)) {
                 return Ok(true);
             }
         }

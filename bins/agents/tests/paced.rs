@@ -161,7 +161,7 @@ async fn a_restarted_agent_rebuilds_says_nothing_twice_and_goes_on_the_same() {
 }
 
 #[tokio::test]
-async fn a_new_run_on_the_same_bus_begins_anew() {
+async fn a_feed_started_again_begins_anew_even_under_the_same_name() {
     let mut feed = Feed::new("run-1").await;
     let agent = Running::start("flux-follower", Arc::new(feed.bus.clone()));
     feed.write_history(true).await;
@@ -170,7 +170,7 @@ async fn a_new_run_on_the_same_bus_begins_anew() {
     }
     let first = feed.stances().await;
     // The feed is started again: history, steps and numbers from the beginning.
-    let mut second = Feed::new("run-2").await;
+    let mut second = Feed::new("run-1").await;
     second.bus = feed.bus.clone();
     second.acknowledged(3).await;
     second.write_history(true).await;
@@ -181,6 +181,9 @@ async fn a_new_run_on_the_same_bus_begins_anew() {
     agent.stop().await;
     let all = feed.stances().await;
     assert_eq!(all.len(), 6);
+    // The process is the same one, so its messages count on.
+    let sequences: Vec<u64> = all.iter().map(|message| message.agent.sequence).collect();
+    assert_eq!(sequences, [1, 2, 3, 4, 5, 6]);
     assert_eq!(experts(&all[3..]), experts(&first));
 }
 

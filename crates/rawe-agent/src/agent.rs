@@ -60,6 +60,11 @@ impl Agent {
         self.voter.use_identities(ids);
     }
 
+    /// Counts on from an earlier agent of the same boot.
+    pub fn continue_sequences(&mut self, sequences: (u64, u64)) {
+        self.voter.continue_sequences(sequences);
+    }
+
     fn features(&mut self, instant: Timestamp) -> Vec<FeatureSnapshot> {
         let point = self.voter.grid().at(instant);
         let mut classes = Vec::with_capacity(2);

@@ -137,6 +137,18 @@ impl Voter {
         self.ids = ids;
     }
 
+    /// How many signals and stance messages were made, for [`Voter::continue_sequences`].
+    pub fn sequences(&self) -> (u64, u64) {
+        (self.signals_made, self.stances_made)
+    }
+
+    /// Counts on from an earlier voter of the same boot: sequences count up per boot, whatever
+    /// happens to the market data.
+    pub fn continue_sequences(&mut self, (signals, stances): (u64, u64)) {
+        self.signals_made = signals;
+        self.stances_made = stances;
+    }
+
     /// The grid of the assets seen so far.
     pub fn grid(&self) -> ScanGrid {
         self.grid
