@@ -15,7 +15,7 @@ use crate::retry::{Backoff, Passing};
 /// A participant silent for so long is named in a warning.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(5);
 /// The same while participants build state from months of history.
-pub(crate) const WARMING_SILENCE_MAX: Duration = Duration::from_secs(60);
+pub(crate) const WARMING_SILENCE_MAX: Duration = Duration::from_mins(1);
 /// How often the warning is repeated.
 const WARN_EVERY: Duration = Duration::from_secs(30);
 /// How long one read waits for acknowledgements.

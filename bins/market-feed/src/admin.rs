@@ -72,6 +72,8 @@ impl ExchangeAdmin {
     /// # Errors
     /// When no HTTP client can be built.
     pub(crate) fn new(base: Url) -> reqwest::Result<Self> {
+        // Fails if the process has chosen a provider already, which is as good.
+        let _chosen_before = rustls::crypto::ring::default_provider().install_default();
         // A replay's exchange is ours and near: a proxy between would only be in the way.
         let http = reqwest::Client::builder()
             .timeout(ANSWER_LIMIT)
@@ -103,10 +105,10 @@ impl ExchangeAdmin {
         self.base.join(path).unwrap_or_else(|_| self.base.clone())
     }
 
-    fn unavailable(&self, reason: impl ToString) -> AdminError {
+    fn unavailable(&self, reason: impl Into<String>) -> AdminError {
         AdminError::Unavailable {
             url: self.base.clone(),
-            reason: reason.to_string(),
+            reason: reason.into(),
         }
     }
 

@@ -202,38 +202,17 @@ impl Follower {
     /// Fills in what is missing up to now and says that the history is complete.
     async fn catch_up(&mut self, start: Timestamp, run_id: &str) -> anyhow::Result<()> {
         let until = wall_now();
-        let newest = self.known.bars.last().map(|(end, _)| *end);
-        let (bars, news) = match newest {
-            Some(newest) => {
-                tracing::info!(
-                    event = "feed_resumed",
-                    run_id,
-                    bars_through = %newest,
-                    "going on with the history that the bus holds"
-                );
-                // An exchange that is away now is asked again while following.
-                let polled = self.poll_all(until).await;
-                polled.unwrap_or_else(|error| {
-                    let error = format!("{error:#}");
-                    tracing::warn!(event = "source_failed", error, "market data is away");
-                    (0, 0)
-                })
-            }
-            None => {
-                let mut nothing = NewsTimeline::default();
-                let articles = (self.symbols.as_slice(), &mut self.known.articles);
-                let mut warm_up = WarmUp {
-                    data: &self.data,
-                    groups: &self.groups,
-                    timeline: &mut nothing,
-                    articles: Some(articles).filter(|_| self.has_articles),
-                    heart: self.heart.clone(),
-                };
-                let filled = warm_up.fill(&mut self.writer, start, until).await?;
-                self.known.bars = filled.recent_bars;
-                self.known.news_through = Some(until);
-                (filled.bars, filled.news)
-            }
+        let is_resumed = !self.known.bars.is_empty();
+        let (bars, news) = if is_resumed {
+            // An exchange that is away now is asked again while following.
+            let polled = self.poll_all(until).await;
+            polled.unwrap_or_else(|error| {
+                let error = format!("{error:#}");
+                tracing::warn!(event = "source_failed", error, "market data is away");
+                (0, 0)
+            })
+        } else {
+            self.fill_history(start, until).await?
         };
         let (bars_through, news_through) = self.writer.ends();
         let instant = ClockInstant {
@@ -252,12 +231,13 @@ impl Follower {
         tracing::info!(
             event = "feed_warmed_up",
             run_id,
+            resumed = is_resumed,
             symbols = self.symbols.len(),
             bars,
             news,
             "filled in {bars} bars and {news} news items; following the market now"
         );
-        if bars == 0 && newest.is_none() {
+        if bars == 0 && !is_resumed {
             tracing::warn!(
                 event = "history_empty",
                 "the data source has no bars for the last days; \
@@ -265,6 +245,27 @@ impl Follower {
             );
         }
         Ok(())
+    }
+
+    /// Fills in the whole history of a fresh run; returns how many bars and items it has.
+    async fn fill_history(
+        &mut self,
+        start: Timestamp,
+        until: Timestamp,
+    ) -> anyhow::Result<(usize, usize)> {
+        let mut nothing = NewsTimeline::default();
+        let articles = (self.symbols.as_slice(), &mut self.known.articles);
+        let mut warm_up = WarmUp {
+            data: &self.data,
+            groups: &self.groups,
+            timeline: &mut nothing,
+            articles: Some(articles).filter(|_| self.has_articles),
+            heart: self.heart.clone(),
+        };
+        let filled = warm_up.fill(&mut self.writer, start, until).await?;
+        self.known.bars = filled.recent_bars;
+        self.known.news_through = Some(until);
+        Ok((filled.bars, filled.news))
     }
 
     /// Polls for ever; failures are told and waited out.
@@ -355,8 +356,9 @@ impl Follower {
             );
         }
         bars.sort_by(|a, b| (a.end, &a.symbol).cmp(&(b.end, &b.symbol)));
-        bars.iter_mut()
-            .for_each(|bar| bar.backfill = bar.end < now - FRESH);
+        for bar in &mut bars {
+            bar.backfill = bar.end < now - FRESH;
+        }
         Ok(bars)
     }
 
@@ -372,9 +374,9 @@ impl Follower {
             .await;
         let mut items = found.context("asking for news")?;
         self.known.news_through = Some(now);
-        items
-            .iter_mut()
-            .for_each(|item| item.backfill = item.published < now - FRESH);
+        for item in &mut items {
+            item.backfill = item.published < now - FRESH;
+        }
         Ok(items)
     }
 }

@@ -179,12 +179,12 @@ impl MarketData {
                 _ => break,
             }
         }
-        fresh
-            .into_iter()
-            .for_each(|(id, updated_at)| known.add(id, updated_at));
-        counts
-            .iter()
-            .for_each(|(counter, count)| self.heart.add(counter, *count));
+        for (id, updated_at) in fresh {
+            known.add(id, updated_at);
+        }
+        for (counter, count) in &counts {
+            self.heart.add(counter, *count);
+        }
         items.sort_by(|a, b| (a.first_seen, &a.id).cmp(&(b.first_seen, &b.id)));
         Ok(items)
     }

@@ -313,7 +313,7 @@ impl Throttle {
         let seconds = step.num_milliseconds().max(0) as f64 / 1_000.0 / times;
         let wall = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         // A day at most: a speed of nearly nothing must not overflow the clock.
-        let wall = wall.min(Duration::from_secs(86_400));
+        let wall = wall.min(Duration::from_hours(24));
         self.ready_at = self.ready_at.max(Instant::now() - wall) + wall;
         sleep_until(self.ready_at).await;
     }

@@ -59,9 +59,13 @@ impl WarmUp<'_> {
                 bars.extend(found.context("fetching the history of bars")?);
             }
             bars.sort_by(|a, b| (a.end, &a.symbol).cmp(&(b.end, &b.symbol)));
-            bars.iter_mut().for_each(|bar| bar.backfill = true);
+            for bar in &mut bars {
+                bar.backfill = true;
+            }
             let mut news = self.news(after, through).await?;
-            news.iter_mut().for_each(|item| item.backfill = true);
+            for item in &mut news {
+                item.backfill = true;
+            }
             writer
                 .write(&bars, &news)
                 .await

@@ -1,6 +1,11 @@
 //! The live feed over the bus in memory and a scripted exchange: history first, then each bar and
 //! article once, through failures and restarts.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 mod scripted_exchange;
 
 use std::sync::{Arc, Mutex};

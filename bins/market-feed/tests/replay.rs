@@ -1,6 +1,11 @@
 //! A whole replay over the bus in memory and a scripted exchange: everything is delivered exactly
 //! once, in order and never early; everyone is waited for; two runs write the same bytes.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 mod scripted_exchange;
 
 use std::collections::BTreeSet;
@@ -306,6 +311,7 @@ async fn a_silent_participant_pauses_the_clock() {
         })
     };
     while newest_step().await != Some(silent_at) {
+        assert!(!feed.is_finished());
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     // Steps take about a millisecond; a hundred times that without one is a pause.

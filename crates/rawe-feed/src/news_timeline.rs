@@ -11,11 +11,11 @@ pub struct NewsTimeline {
 }
 
 impl NewsTimeline {
-    /// Merges the items of several sources. Equal times keep a fixed order: by source, then id.
+    /// Merges the items of several sources. Equal times keep a fixed order: by id, then source.
     pub fn merge(sources: impl IntoIterator<Item = Vec<NewsItem>>) -> Self {
         let mut items: Vec<NewsItem> = sources.into_iter().flatten().collect();
         items.sort_by(|a, b| {
-            (a.first_seen, &a.source, &a.id).cmp(&(b.first_seen, &b.source, &b.id))
+            (a.first_seen, &a.id, &a.source).cmp(&(b.first_seen, &b.id, &b.source))
         });
         items.dedup_by(|a, b| a.source == b.source && a.id == b.id);
         Self {

@@ -1,6 +1,11 @@
 //! A small exchange on the loopback interface: serves the bars and articles it is given, on a clock
 //! that tests or the feed move, and can be told to fail.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -111,24 +116,26 @@ fn bars(script: &Shared, class: AssetClass, params: &Params) -> Answer<BarsPage>
             && t <= time(params, "end")
             && bar.end <= script.now;
         if wanted {
-            let (o, h, l, c, v) = (bar.open, bar.high, bar.low, bar.close, bar.volume);
-            let data = BarData {
-                t,
-                o,
-                h,
-                l,
-                c,
-                v,
-                n: None,
-                vw: None,
-            };
             page.bars
                 .entry(bar.symbol.to_string())
                 .or_default()
-                .push(data);
+                .push(bar_data(t, bar));
         }
     }
     Ok(Json(page))
+}
+
+fn bar_data(t: Timestamp, bar: &Bar) -> BarData {
+    BarData {
+        t,
+        o: bar.open,
+        h: bar.high,
+        l: bar.low,
+        c: bar.close,
+        v: bar.volume,
+        n: None,
+        vw: None,
+    }
 }
 
 /// Pages of two articles.
