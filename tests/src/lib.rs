@@ -4,4 +4,10 @@
 //! executable. Everything lives in one test program, so that it is linked once.
 
 #[cfg(test)]
+mod collective;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod tidy;
