@@ -185,7 +185,7 @@ impl Engine {
                 self.note_hours(clock);
                 Vec::new()
             }
-            Input::Asset { symbol, answer } => self.on_asset(symbol, answer),
+            Input::Asset { symbol, answer } => self.on_asset(&symbol, answer),
         }
     }
 
@@ -227,7 +227,7 @@ impl Engine {
         self.consensus.apply(Event::Stances(message), now)
     }
 
-    fn on_heartbeats(&mut self, beats: &[Heartbeat]) -> Vec<Effect> {
+    pub(crate) fn on_heartbeats(&mut self, beats: &[Heartbeat]) -> Vec<Effect> {
         let wall = wall_now();
         let living = || beats.iter().filter(|beat| beat.is_alive(wall));
         self.alive = living().filter_map(|beat| beat.agent.clone()).collect();
@@ -257,16 +257,16 @@ impl Engine {
 
     fn on_asset(
         &mut self,
-        symbol: Symbol,
+        symbol: &Symbol,
         answer: Result<(Option<AssetInfo>, Option<Timestamp>), String>,
     ) -> Vec<Effect> {
         match answer {
-            Ok((info, last_fill)) => self.note_asset(&symbol, info, last_fill),
+            Ok((info, last_fill)) => self.note_asset(symbol, info, last_fill),
             Err(error) => {
                 tracing::warn!(event = "asset_unknown", asset = %symbol, "votes on it are refused: {error}");
             }
         }
-        self.release(&symbol)
+        self.release(symbol)
     }
 
     /// Remembers what the broker says of an asset.
@@ -284,7 +284,7 @@ impl Engine {
         self.consensus
             .apply(Event::Asset(symbol.clone(), facts), now);
         if self.observed.insert(symbol.clone()) && last_fill.is_some() {
-            let last_fill = last_fill.map(|at| self.time.from_broker(at));
+            let last_fill = last_fill.map(|at| self.time.to_market(at));
             let asset = symbol.clone();
             let observed = Event::PositionObserved {
                 asset,

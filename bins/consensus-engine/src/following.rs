@@ -111,7 +111,7 @@ impl Desk {
         let filled = report.filled_quantity;
         let price = report.filled_average_price.unwrap_or_default();
         let broker_time = report.filled_at.or(report.updated_at);
-        let filled_at: Option<Timestamp> = broker_time.map(|at| self.time.from_broker(at));
+        let filled_at: Option<Timestamp> = broker_time.map(|at| self.time.to_market(at));
         tracing::info!(
             event = if filled.is_zero() { "order_ended" } else { "order_filled" },
             %asset,
@@ -124,9 +124,10 @@ impl Desk {
             "the order is over"
         );
         let fallback = purpose == Purpose::Open;
-        let at_broker = match filled.is_zero() {
-            true => purpose != Purpose::Open,
-            false => self.position_left(&asset).await.unwrap_or(fallback),
+        let at_broker = if filled.is_zero() {
+            purpose != Purpose::Open
+        } else {
+            self.position_left(&asset).await.unwrap_or(fallback)
         };
         let limited = self.entry(&asset).and_then(|entry| entry.limit);
         let position_left = match (purpose, limited) {

@@ -29,7 +29,10 @@ impl Engine {
     /// The pacer or the feed has announced something.
     pub(crate) async fn on_clock(&mut self, instant: ClockInstant) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if instant.paced && self.run_id.as_ref() != Some(&instant.run_id) {
+        // A feed that starts again plays a new run, even if it gives it the same name.
+        let begins =
+            self.run_id.as_ref() != Some(&instant.run_id) || instant.mode == ClockMode::WarmedUp;
+        if instant.paced && begins {
             effects = self.begin_run(&instant).await;
         }
         match instant.mode {

@@ -13,7 +13,7 @@ use crate::engine::Engine;
 /// roster sends in an instant by far.
 const WAITING_MAX: usize = 20_000;
 /// How often a refusal of one code is told to the log.
-const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(60);
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 /// A signal that is one, with its bytes for the audit copy.
 #[derive(Clone, Debug)]
@@ -164,7 +164,7 @@ impl Engine {
                 self.heart.add("applied", 1);
                 self.heart.add("stamped", u64::from(stamped));
                 self.heart.progress("signal", Some(now));
-                self.tell_vote(&vote);
+                tell_vote(&vote);
                 self.publisher
                     .publish(SIGNALS_STREAM, received.payload.clone());
                 self.consensus.apply(Event::Vote(vote), now)
@@ -174,16 +174,6 @@ impl Engine {
                 Vec::new()
             }
         }
-    }
-
-    fn tell_vote(&self, vote: &Vote) {
-        tracing::debug!(
-            event = "vote_counted",
-            asset = %vote.asset,
-            agent = %vote.vote.agent,
-            direction = %vote.vote.direction,
-            "a vote is in"
-        );
     }
 
     fn count_refusal(&mut self, refusal: &Refusal) {
@@ -199,4 +189,14 @@ impl Engine {
         let (rules, roster) = (self.settings.rules.clone(), self.settings.roster.clone());
         self.admission = Admission::new(rules, roster);
     }
+}
+
+fn tell_vote(vote: &Vote) {
+    tracing::debug!(
+        event = "vote_counted",
+        asset = %vote.asset,
+        agent = %vote.vote.agent,
+        direction = %vote.vote.direction,
+        "a vote is in"
+    );
 }

@@ -1,6 +1,6 @@
 //! From arguments to a running engine, and its orderly end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -11,8 +11,8 @@ use clap::{Args, Command, FromArgMatches};
 use rawe_alpaca::TradingClient;
 use rawe_bus::{Bus, Entry, EntryId};
 use rawe_consensus::{Admission, Consensus, Event};
-use rawe_core::channels::{ACKS_STREAM, CLOCK_STREAM, CONTROL_STREAM, STANCES_STREAM};
-use rawe_core::{ClockInstant, ClockMode, ProcessState};
+use rawe_core::channels::{ACKS_STREAM, CLOCK_STREAM, CONTROL_STREAM, STANCES_STREAM, STATUS_HASH};
+use rawe_core::{BootId, ClockInstant, ClockMode, Heartbeat, ProcessState};
 use rawe_execution::Gate;
 use rawe_execution::broker::Broker;
 use rawe_execution::journal::Journal;
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::args::EngineArgs;
-use crate::desk::Desk;
+use crate::desk::{Desk, OrderNews};
 use crate::engine::{Ears, Engine};
 use crate::halts::Halts;
 use crate::instants::PROCESS;
@@ -32,7 +32,7 @@ use crate::intake::RefusalLog;
 use crate::market_time::MarketTime;
 use crate::pace::Pace;
 use crate::publisher::Publisher;
-use crate::readers::{follow_streams, watch_heartbeats, watch_hours};
+use crate::readers::{Input, follow_streams, watch_heartbeats, watch_hours};
 use crate::settings::Settings;
 use crate::startup::{self, Reconciled};
 use crate::witness::Witness;
@@ -139,13 +139,14 @@ pub async fn run_with(
         settings.limits.clone(),
         settings.rules.new_positions_per_hour(),
     );
+    let name = settings.deployment.clone();
     let desk = Arc::new(Desk::new(
         broker,
         journal,
         time.clone(),
         halts.clone(),
         gate,
-        &settings.deployment,
+        &name,
     ));
     let clock = join_clock(bus.as_ref(), &time, &desk, &settings).await?;
     let reconciled = tokio::select! {
@@ -156,54 +157,36 @@ pub async fn run_with(
     let signals = bus.subscribe(&settings.channel, SIGNALS_CAPACITY).await;
     let (inputs, inputs_heard) = mpsc::channel(INPUTS_CAPACITY);
     let (news, news_heard) = mpsc::channel(INPUTS_CAPACITY);
-    let (rules, roster) = (settings.rules.clone(), settings.roster.clone());
-    let mut engine = Engine {
-        publisher: Publisher::start(bus.clone(), heart.clone(), shutdown.clone()),
-        consensus: Consensus::new(rules.clone(), roster.clone()),
-        admission: Admission::new(rules, roster),
-        pace: Pace::new(settings.participants.clone()),
-        settings,
-        bus: bus.clone(),
-        desk: desk.clone(),
-        time: time.clone(),
-        halts: halts.clone(),
-        heart,
-        boot,
-        assets: BTreeMap::new(),
-        observed: std::collections::BTreeSet::new(),
-        waiting: BTreeMap::new(),
-        held_signals: Vec::new(),
-        held_stances: Vec::new(),
-        alive: std::collections::BTreeSet::new(),
-        refusals: RefusalLog::default(),
-        hours: None,
-        trading: None,
-        run_id: None,
-        unsaid: None,
-        started: Instant::now(),
-        orders: TaskTracker::new(),
+    let publisher = Publisher::start(bus.clone(), heart.clone(), shutdown.clone());
+    let voice = Voice {
+        publisher,
         news,
         inputs: inputs.clone(),
-        gap_since: None,
-        last_heard: time.now(),
     };
-    let from = stream_starts(bus.as_ref(), clock.as_ref()).await?;
+    let mut engine = assemble(settings, bus.clone(), desk.clone(), heart, boot, voice);
     engine.take_over(reconciled);
+    // Who lives is known before the first vote: else a living agent could be impersonated.
+    let beats = bus
+        .fields(STATUS_HASH)
+        .await
+        .context("reading the heartbeats")?;
+    let beats: Vec<Heartbeat> = beats
+        .values()
+        .filter_map(|beat| serde_json::from_slice(beat).ok())
+        .collect();
+    let effects = engine.on_heartbeats(&beats);
+    engine.perform(effects);
     halts.ready();
     engine.look_at_trading();
-    let readers = TaskTracker::new();
-    readers.spawn(follow_streams(
+    let from = stream_starts(bus.as_ref(), clock.as_ref()).await?;
+    tokio::spawn(follow_streams(
         bus.clone(),
         from,
         inputs.clone(),
         shutdown.clone(),
     ));
-    readers.spawn(watch_heartbeats(
-        bus.clone(),
-        inputs.clone(),
-        shutdown.clone(),
-    ));
-    readers.spawn(watch_hours(
+    tokio::spawn(watch_heartbeats(bus, inputs.clone(), shutdown.clone()));
+    tokio::spawn(watch_hours(
         desk.broker.clone(),
         time,
         inputs,
@@ -220,6 +203,56 @@ pub async fn run_with(
         tracing::debug!(event = "heart_stopped", %error, "the last beat was not written");
     }
     Ok(())
+}
+
+/// Where the engine and its tasks speak.
+struct Voice {
+    publisher: Publisher,
+    news: mpsc::Sender<OrderNews>,
+    inputs: mpsc::Sender<Input>,
+}
+
+/// An engine without memory.
+fn assemble(
+    settings: Settings,
+    bus: Arc<dyn Bus>,
+    desk: Arc<Desk>,
+    heart: Heart,
+    boot: BootId,
+    voice: Voice,
+) -> Engine {
+    let (rules, roster) = (settings.rules.clone(), settings.roster.clone());
+    let (time, halts) = (desk.time.clone(), desk.halts.clone());
+    Engine {
+        publisher: voice.publisher,
+        consensus: Consensus::new(rules.clone(), roster.clone()),
+        admission: Admission::new(rules, roster),
+        pace: Pace::new(settings.participants.clone()),
+        settings,
+        bus,
+        last_heard: time.now(),
+        desk,
+        time,
+        halts,
+        heart,
+        boot,
+        assets: BTreeMap::new(),
+        observed: BTreeSet::new(),
+        waiting: BTreeMap::new(),
+        held_signals: Vec::new(),
+        held_stances: Vec::new(),
+        alive: BTreeSet::new(),
+        refusals: RefusalLog::default(),
+        hours: None,
+        trading: None,
+        run_id: None,
+        unsaid: None,
+        started: Instant::now(),
+        orders: TaskTracker::new(),
+        news: voice.news,
+        inputs: voice.inputs,
+        gap_since: None,
+    }
 }
 
 /// If a replay is under way, joins its time before the account is read.

@@ -69,7 +69,7 @@ impl MarketTime {
     }
 
     /// A time of the broker's as market time.
-    pub(crate) fn from_broker(&self, broker: Timestamp) -> Timestamp {
+    pub(crate) fn to_market(&self, broker: Timestamp) -> Timestamp {
         broker - self.offset()
     }
 
@@ -90,7 +90,7 @@ mod tests {
         let time = MarketTime::default();
         let broker = wall_now() - TimeDelta::days(100);
         time.note_broker(broker);
-        let converted = time.from_broker(broker);
+        let converted = time.to_market(broker);
         assert!((converted - wall_now()).abs() < TimeDelta::seconds(1));
         assert!((time.broker_now() - broker).abs() < TimeDelta::seconds(1));
         time.note_broker(wall_now() + TimeDelta::seconds(5));

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RETRY_WAIT: Duration = Duration::from_millis(500);
 /// How long resolving the journal's open intents may take: each look-up that finds nothing takes
 /// six seconds before it is believed.
-const RESOLVE_LIMIT: Duration = Duration::from_secs(120);
+const RESOLVE_LIMIT: Duration = Duration::from_mins(2);
 
 /// What the account holds in one asset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,7 +159,7 @@ async fn understand(
         .filter(filled)
         .filter_map(fill_time)
         .max();
-    let last_fill = last_fill.map(|at| desk.time.from_broker(at));
+    let last_fill = last_fill.map(|at| desk.time.to_market(at));
     let Some(position) = position else {
         return Ok(Found {
             asset: asset.clone(),
@@ -188,7 +188,7 @@ async fn understand(
         .filter(|order| filled(order))
         .max_by_key(|order| fill_time(order));
     let opened_at = opening.and_then(|order| fill_time(order));
-    let opened_at = opened_at.map_or_else(|| desk.time.now(), |at| desk.time.from_broker(at));
+    let opened_at = opened_at.map_or_else(|| desk.time.now(), |at| desk.time.to_market(at));
     let intent = opening.and_then(|order| {
         intents
             .iter()

@@ -92,7 +92,6 @@ async fn a_message_in_the_original_format_is_a_vote_unless_its_agent_lives() {
     let mut house = House::new(&[]);
     house.agents_live(&AGENTS[3..]).await;
     house.start().await;
-    house.count_reaches("received", 0).await;
     let names = [
         "The Alpha Aggressor",
         "The Balanced Arbitrator",

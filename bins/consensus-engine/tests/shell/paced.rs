@@ -131,7 +131,8 @@ async fn an_instant_is_decided_when_all_is_in_and_acknowledged_when_orders_are_s
     for place in 0..4 {
         replay.acknowledge(place).await;
     }
-    replay.house.count_reaches("received", 0).await;
+    replay.stance(0, Some(Direction::Long), now).await;
+    replay.house.count_reaches("stances", 1).await;
     assert_eq!(replay.engine_acks().await, [0], "the fifth has not spoken");
     replay.acknowledge(4).await;
     replay.engine_keeps_step().await;

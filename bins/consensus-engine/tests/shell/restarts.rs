@@ -109,13 +109,17 @@ async fn a_lost_journal_orders_nothing_twice() {
 async fn two_engines_with_one_name_order_once() {
     let mut house = House::running(&[]).await;
     let mut other = House::new(&[]);
-    other.bus = house.bus.clone();
     other.broker = house.broker.clone();
     other.agents_live(&AGENTS).await;
     other.start().await;
-    house.vote(&AGENTS[..3], "AAPL", Direction::Long).await;
-    house.rounds_reach(2).await;
+    let now = wall_now();
+    for agent in &AGENTS[..3] {
+        house.vote_at(&[agent], "AAPL", Direction::Long, now).await;
+        other.vote_at(&[agent], "AAPL", Direction::Long, now).await;
+    }
+    house.rounds_reach(1).await;
+    other.rounds_reach(1).await;
     house.stop().await;
-    other.kill().await;
+    other.stop().await;
     assert_eq!(house.broker.orders().len(), 1, "the broker knows the id");
 }
