@@ -22,6 +22,8 @@ fn main() -> ExitCode {
             if args.common.check_config {
                 return market_feed::check(&args);
             }
+            // A bad configuration is told at once, not when Redis is there at last.
+            args.settings()?;
             let bus = rawe_runtime::connect_bus(&args.common.redis_url).await?;
             run(args, bus, shutdown).await
         },
