@@ -318,3 +318,20 @@ impl Throttle {
         sleep_until(self.ready_at).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn market_time_runs_no_faster_than_asked_and_catches_nothing_up() {
+        let started = Instant::now();
+        let mut throttle = Throttle::new(Speed::Times(3_600.0));
+        throttle.wait(TimeDelta::seconds(180)).await;
+        assert!(started.elapsed() >= Duration::from_millis(50));
+        let mut at_most = Throttle::new(Speed::Max);
+        let started = Instant::now();
+        at_most.wait(TimeDelta::days(400)).await;
+        assert!(started.elapsed() < Duration::from_secs(1));
+    }
+}

@@ -176,3 +176,7 @@ async fn drop_arrived(
     payloads.drain(..same);
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;
