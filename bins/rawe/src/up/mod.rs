@@ -10,6 +10,7 @@ mod printer;
 pub(crate) mod private_redis;
 mod restart;
 mod roster;
+mod sentences;
 mod session;
 mod story;
 mod summary;
@@ -23,7 +24,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use rawe_bus::Bus;
+use rawe_bus::{Bus, RedisBus};
 use rawe_runtime::{ConfigProblems, LogFormat};
 use rust_decimal::Decimal;
 use tokio::sync::mpsc;
@@ -200,8 +201,8 @@ impl Run<'_> {
         let bus = match &self.plan.redis_url {
             None => None,
             Some(url) => {
-                let connected = timeout(START_PATIENCE, rawe_runtime::connect_bus(url)).await;
-                Some(connected.with_context(|| {
+                let answered = timeout(START_PATIENCE, reached(url)).await;
+                Some(answered.with_context(|| {
                     format!("{} does not answer", rawe_bus::describe_url(url))
                 })??)
             }
@@ -247,6 +248,18 @@ impl Run<'_> {
             elapsed_secs: session.elapsed_secs(),
             restarts: session.restarts,
             failed: session.failed.clone(),
+        }
+    }
+}
+
+/// The bus at this URL, as soon as it answers.
+async fn reached(url: &str) -> anyhow::Result<Arc<dyn Bus>> {
+    let bus = RedisBus::open(url).map_err(|error| ConfigProblems(vec![error.to_string()]))?;
+    loop {
+        match bus.ping().await {
+            Ok(()) => return Ok(Arc::new(bus)),
+            Err(error) if error.is_retryable() => sleep(TICK).await,
+            Err(error) => return Err(error.into()),
         }
     }
 }

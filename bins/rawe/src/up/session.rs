@@ -319,6 +319,9 @@ impl Session {
         {
             self.printer.tell(&told);
         }
+        while let Some(told) = self.story.held(now) {
+            self.printer.tell(&told);
+        }
         self.tell_warming(now);
         if self.finish.is_some() {
             return self.finish.take();

@@ -2,17 +2,14 @@
 //! sentences go out. A decision is always told; proposals and failed votes are told so often that
 //! a person can follow, the rest is counted and told as a sum. Pure: time is an argument.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use rawe_core::roster::FOUNDING_AGENTS;
-use rawe_core::{
-    AgentId, ArbitrageSignal, Direction, RoundOutcome, RoundRecord, SignalType, Symbol, Timestamp,
-};
-use rust_decimal::prelude::ToPrimitive as _;
+use rawe_core::{ArbitrageSignal, Direction, RoundOutcome, RoundRecord, Symbol, Timestamp};
 
 use crate::log_line::{Level, LogLine};
-use crate::up::printer::{Told, Tone, dollars};
+use crate::up::printer::{Told, Tone};
+use crate::up::sentences::{decision, near_miss, proposal, sentence, tone_of};
 use crate::up::tally::by_reason;
 
 /// A proposal for the same asset in the same direction is told again after this much market time.
@@ -23,12 +20,14 @@ const PROPOSALS_MAX: usize = 4;
 const PROPOSALS_PER: Duration = Duration::from_secs(2);
 /// How often failed votes are told as a sum, in wall time.
 const MISSES_EVERY: Duration = Duration::from_secs(5);
+/// How long what became of an order waits for the decision behind it.
+const HELD_FOR: Duration = Duration::from_millis(700);
 /// How often the same event of the same process is told, in wall time.
 const EVENT_AGAIN: Duration = Duration::from_secs(5);
 
 /// Events that are told better by others (the tap, the engine), or are of no interest to a person
 /// who watches.
-const UNTOLD_EVENTS: [&str; 14] = [
+const UNTOLD_EVENTS: [&str; 15] = [
     "output",
     "tapped",
     "round_closed",
@@ -40,6 +39,7 @@ const UNTOLD_EVENTS: [&str; 14] = [
     "items_written",
     "order_submitted",
     "order_taken",
+    "order_filled",
     "run_found",
     "shutdown_requested",
     "agent_stopped",
@@ -74,6 +74,7 @@ pub(crate) struct Story {
     misses_told: Option<Instant>,
     events: BTreeMap<(String, String), (Instant, u64)>,
     told_once: BTreeSet<String>,
+    held: VecDeque<(Instant, Told)>,
 }
 
 impl Story {
@@ -109,12 +110,28 @@ impl Story {
                 text = format!("{text} (and {untold} more like it)");
             }
         }
-        Some(Told {
+        let told = Told {
             market_time: self.market_time,
             process: line.process.clone(),
             tone,
             text,
-        })
+        };
+        if tone == Tone::Trade {
+            self.held.push_back((now + HELD_FOR, told));
+            return None;
+        }
+        Some(told)
+    }
+
+    /// What orders became, once the decisions behind them had their time to be told first: they
+    /// travel over the bus, which is a little slower than a log.
+    pub(crate) fn held(&mut self, now: Instant) -> Option<Told> {
+        let due = self.held.front().is_some_and(|(due, _)| *due <= now);
+        if due {
+            self.held.pop_front().map(|(_, told)| told)
+        } else {
+            None
+        }
     }
 
     /// Whether another agent has said the same already.
@@ -217,191 +234,11 @@ impl Story {
     }
 }
 
-/// What a line says, with the facts that its own sentence leaves to its fields.
-fn sentence(line: &LogLine) -> String {
-    let number = |key: &str| line.text(key).parse::<f64>().ok();
-    match line.event.as_str() {
-        "narrative_risen" => {
-            let rating = line.text("rating");
-            let headline = line.text("headline");
-            let quoted = if headline.is_empty() {
-                String::new()
-            } else {
-                format!(": \u{201c}{}\u{201d}", shortened(&headline, 70))
-            };
-            format!("{}, rated {rating}{quoted}", line.message)
-        }
-        "order_accepted" => {
-            format!(
-                "{} for {} ({})",
-                line.message,
-                line.text("asset"),
-                line.text("client_order_id")
-            )
-        }
-        "position_opened" => format!(
-            "{}: {} at ${}, {} in all",
-            line.message,
-            line.text("quantity"),
-            line.text("price"),
-            dollars(number("notional").unwrap_or_default())
-        ),
-        "position_closed" | "position_reduced" => {
-            let gain = number("pnl").map_or_else(
-                || "profit unknown".to_owned(),
-                |pnl| {
-                    format!(
-                        "{} {}",
-                        if pnl < 0.0 { "a loss of" } else { "a gain of" },
-                        dollars(pnl.abs())
-                    )
-                },
-            );
-            format!(
-                "{}: {} at ${}, {gain}",
-                line.message,
-                line.text("quantity"),
-                line.text("price")
-            )
-        }
-        _ => line.message.clone(),
-    }
-}
-
-/// Whether an event is about money, by its name.
-fn tone_of(event: &str) -> Tone {
-    if event.starts_with("order_") || event.starts_with("position_") || event.starts_with("fill_") {
-        Tone::Trade
-    } else {
-        Tone::Plain
-    }
-}
-
-/// A voter's display name without the article: `Alpha Aggressor`; its id if it is not a founder.
-fn display_name(agent: &AgentId) -> String {
-    FOUNDING_AGENTS
-        .iter()
-        .find(|(id, _)| *id == agent.as_str())
-        .map_or_else(
-            || agent.to_string(),
-            |(_, name)| name.trim_start_matches("The ").to_owned(),
-        )
-}
-
-fn names(agents: &[&AgentId]) -> String {
-    let names: Vec<String> = agents.iter().map(|agent| display_name(agent)).collect();
-    match names.split_last() {
-        None => "nobody".to_owned(),
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
-    }
-}
-
-fn proposal(signal: &ArbitrageSignal) -> String {
-    let trade = &signal.metadata;
-    let why = match signal.signal_type {
-        SignalType::NarrativeLeads => "the story runs ahead of the price",
-        SignalType::CapitalLeads => "the price moves without the story",
-        SignalType::Divergence => "story and price point different ways",
-    };
-    let evidence = |key: &str| trade.metadata.get(key).and_then(|value| value.as_str());
-    let story = evidence("headline")
-        .or_else(|| evidence("narrative"))
-        .filter(|text| !text.is_empty())
-        .map_or_else(String::new, |text| {
-            format!(": \u{201c}{}\u{201d}", shortened(text, 70))
-        });
-    let size = trade.size.to_f64().unwrap_or_default();
-    format!(
-        "proposes {} {} for {}, {why}{story}",
-        trade.direction,
-        signal.financial_asset,
-        dollars(size)
-    )
-}
-
-fn shortened(text: &str, columns_max: usize) -> String {
-    let clean: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if clean.chars().count() <= columns_max {
-        return clean;
-    }
-    let cut: String = clean.chars().take(columns_max - 1).collect();
-    format!("{}\u{2026}", cut.trim_end())
-}
-
-/// Agents for and against the round's direction.
-fn sides(record: &RoundRecord) -> (Vec<&AgentId>, Vec<&AgentId>) {
-    let side = |agrees: bool| {
-        let mut agents: Vec<&AgentId> = record
-            .votes
-            .iter()
-            .filter(|vote| (Some(vote.direction) == record.direction) == agrees)
-            .map(|vote| &vote.agent)
-            .collect();
-        agents.dedup();
-        agents
-    };
-    (side(true), side(false))
-}
-
-fn decision(record: &RoundRecord) -> String {
-    let verb = match (record.outcome, record.direction) {
-        (RoundOutcome::Closed, _) => "closes its position in",
-        (_, Some(Direction::Short)) => "sells short",
-        _ => "buys",
-    };
-    let amount = record
-        .notional
-        .and_then(|notional| notional.to_f64())
-        .map_or_else(String::new, |notional| {
-            format!(" for {}", dollars(notional))
-        });
-    let (agreeing, dissenting) = sides(record);
-    let voters = record.votes.len() + record.absences.len();
-    let mut text = format!("The collective {verb} {}{amount}", record.asset);
-    if !agreeing.is_empty() {
-        text += &format!(
-            ": {} of {voters} agree ({})",
-            agreeing.len(),
-            names(&agreeing)
-        );
-    }
-    if !dissenting.is_empty() {
-        text += &format!(", {} against", names(&dissenting));
-    }
-    if let Some(profit) = record.expected_profit {
-        text += &format!(", expecting {}", dollars(profit));
-    }
-    text + ". " + &record.reason
-}
-
-fn near_miss(record: &RoundRecord) -> String {
-    let (agreeing, dissenting) = sides(record);
-    let direction = record
-        .direction
-        .map_or_else(String::new, |direction| format!(" {direction}"));
-    let against = if dissenting.is_empty() {
-        String::new()
-    } else {
-        format!(", {} against", names(&dissenting))
-    };
-    format!(
-        "{}{direction} with {} of the {} votes needed ({}{against})",
-        record.asset,
-        agreeing.len(),
-        record.quorum,
-        names(&agreeing)
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::up::tally::tests::round;
-    use rawe_core::RoundVote;
+    use rawe_core::{AgentId, RoundVote, SignalType};
 
     fn vote(agent: &str, direction: Direction) -> RoundVote {
         RoundVote {
@@ -443,7 +280,7 @@ mod tests {
         assert_eq!(
             told.text,
             "The collective buys AAPL for $25,000: 2 of 3 agree (Alpha Aggressor and Flux \
-             Follower), Conservative Guardian against. because"
+             Follower), Conservative Guardian against"
         );
     }
 
@@ -526,10 +363,15 @@ mod tests {
         for _ in 0..3 {
             assert!(
                 story
-                    .wrote(&line("INFO", "order_filled"), after(6))
-                    .is_some()
+                    .wrote(&line("INFO", "order_accepted"), after(6))
+                    .is_none()
             );
         }
+        assert!(story.held(after(6)).is_none(), "the decision is told first");
+        for _ in 0..3 {
+            assert!(story.held(after(7)).is_some());
+        }
+        assert!(story.held(after(7)).is_none());
         assert!(
             story
                 .wrote(&line("INFO", "round_closed"), after(9))

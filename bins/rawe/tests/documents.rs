@@ -1,3 +1,4 @@
+//! Documents that cannot drift from the code: the README names every reason and every refusal, and
 //! `config/rawe.toml` shows every key with the value that applies when it is absent: every program
 //! must come to the same settings with it as without it, and know every key in it, also those that
 //! are commented out.
@@ -9,7 +10,7 @@ use clap::Args;
 use consensus_engine::{EngineArgs, Settings};
 use market_feed::FeedArgs;
 use paper_exchange::ExchangeArgs;
-use rawe_core::{Roster, RosterAgent};
+use rawe_core::{RefusalCode, Roster, RosterAgent, RoundOutcome};
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/rawe.toml");
 
@@ -74,4 +75,22 @@ fn the_commented_keys_exist_and_the_roster_is_the_founding_one() {
     settings(&["--config", path]).unwrap();
     let listed: Vec<RosterAgent> = rawe_runtime::load_section(Some(file.path()), "roster").unwrap();
     assert_eq!(Roster(listed), Roster::default());
+}
+
+#[test]
+fn the_readme_names_every_reason_and_every_refusal() {
+    let readme = include_str!("../../../README.md");
+    let reasons = RoundOutcome::ALL
+        .into_iter()
+        .filter(|outcome| !outcome.is_decision());
+    let names: Vec<&str> = reasons
+        .map(RoundOutcome::as_str)
+        .chain(RefusalCode::ALL.into_iter().map(RefusalCode::as_str))
+        .collect();
+    for name in names {
+        assert!(
+            readme.contains(&format!("| `{name}` |")),
+            "the README does not explain {name}"
+        );
+    }
 }

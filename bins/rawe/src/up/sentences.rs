@@ -1,0 +1,195 @@
+//! Sentences: a log line, a proposal, a closed round, each as a person would say it. Pure.
+
+use rawe_core::roster::FOUNDING_AGENTS;
+use rawe_core::{AgentId, ArbitrageSignal, Direction, RoundOutcome, RoundRecord, SignalType};
+use rust_decimal::prelude::ToPrimitive as _;
+
+use crate::log_line::LogLine;
+use crate::up::printer::{Tone, dollars};
+
+/// What a line says, with the facts that its own sentence leaves to its fields.
+pub(crate) fn sentence(line: &LogLine) -> String {
+    let number = |key: &str| line.text(key).parse::<f64>().ok();
+    match line.event.as_str() {
+        "narrative_risen" => {
+            let rating = line.text("rating");
+            let headline = line.text("headline");
+            let quoted = if headline.is_empty() {
+                String::new()
+            } else {
+                format!(": \u{201c}{}\u{201d}", shortened(&headline, 70))
+            };
+            format!("{}, rated {rating}{quoted}", line.message)
+        }
+        "order_accepted" | "order_ended" => {
+            format!(
+                "{} for {} ({})",
+                line.message,
+                line.text("asset"),
+                line.text("client_order_id")
+            )
+        }
+        "position_opened" => format!(
+            "{}: {} at ${}, {} in all",
+            line.message,
+            line.text("quantity"),
+            line.text("price"),
+            dollars(number("notional").unwrap_or_default())
+        ),
+        "position_closed" | "position_reduced" => {
+            let gain = number("pnl").map_or_else(
+                || "profit unknown".to_owned(),
+                |pnl| {
+                    format!(
+                        "{} {}",
+                        if pnl < 0.0 { "a loss of" } else { "a gain of" },
+                        dollars(pnl.abs())
+                    )
+                },
+            );
+            format!(
+                "{}: {} at ${}, {gain}",
+                line.message,
+                line.text("quantity"),
+                line.text("price")
+            )
+        }
+        _ => line.message.clone(),
+    }
+}
+
+/// Whether an event is about money, by its name.
+pub(crate) fn tone_of(event: &str) -> Tone {
+    if event.starts_with("order_") || event.starts_with("position_") || event.starts_with("fill_") {
+        Tone::Trade
+    } else {
+        Tone::Plain
+    }
+}
+
+/// A voter's display name without the article: `Alpha Aggressor`; its id if it is not a founder.
+fn display_name(agent: &AgentId) -> String {
+    FOUNDING_AGENTS
+        .iter()
+        .find(|(id, _)| *id == agent.as_str())
+        .map_or_else(
+            || agent.to_string(),
+            |(_, name)| name.trim_start_matches("The ").to_owned(),
+        )
+}
+
+fn names(agents: &[&AgentId]) -> String {
+    let names: Vec<String> = agents.iter().map(|agent| display_name(agent)).collect();
+    match names.split_last() {
+        None => "nobody".to_owned(),
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+/// What an agent proposes, and why.
+pub(crate) fn proposal(signal: &ArbitrageSignal) -> String {
+    let trade = &signal.metadata;
+    let why = match signal.signal_type {
+        SignalType::NarrativeLeads => "the story runs ahead of the price",
+        SignalType::CapitalLeads => "the price moves without the story",
+        SignalType::Divergence => "story and price point different ways",
+    };
+    let evidence = |key: &str| trade.metadata.get(key).and_then(|value| value.as_str());
+    let story = evidence("headline")
+        .or_else(|| evidence("narrative"))
+        .filter(|text| !text.is_empty())
+        .map_or_else(String::new, |text| {
+            format!(": \u{201c}{}\u{201d}", shortened(text, 70))
+        });
+    let size = trade.size.to_f64().unwrap_or_default();
+    format!(
+        "proposes {} {} for {}, {why}{story}",
+        trade.direction,
+        signal.financial_asset,
+        dollars(size)
+    )
+}
+
+fn shortened(text: &str, columns_max: usize) -> String {
+    let clean: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if clean.chars().count() <= columns_max {
+        return clean;
+    }
+    let cut: String = clean.chars().take(columns_max - 1).collect();
+    format!("{}\u{2026}", cut.trim_end())
+}
+
+/// Agents for and against the round's direction.
+fn sides(record: &RoundRecord) -> (Vec<&AgentId>, Vec<&AgentId>) {
+    let side = |agrees: bool| {
+        let mut agents: Vec<&AgentId> = record
+            .votes
+            .iter()
+            .filter(|vote| (Some(vote.direction) == record.direction) == agrees)
+            .map(|vote| &vote.agent)
+            .collect();
+        agents.dedup();
+        agents
+    };
+    (side(true), side(false))
+}
+
+/// What the collective decided, and who was for and against it.
+pub(crate) fn decision(record: &RoundRecord) -> String {
+    let verb = match (record.outcome, record.direction) {
+        (RoundOutcome::Closed, _) => "closes its position in",
+        (_, Some(Direction::Short)) => "sells short",
+        _ => "buys",
+    };
+    let amount = record
+        .notional
+        .and_then(|notional| notional.to_f64())
+        .map_or_else(String::new, |notional| {
+            format!(" for {}", dollars(notional))
+        });
+    let (agreeing, dissenting) = sides(record);
+    let voters = record.votes.len() + record.absences.len();
+    let mut text = format!("The collective {verb} {}{amount}", record.asset);
+    if !agreeing.is_empty() {
+        text += &format!(
+            ": {} of {voters} agree ({})",
+            agreeing.len(),
+            names(&agreeing)
+        );
+    }
+    if !dissenting.is_empty() {
+        text += &format!(", {} against", names(&dissenting));
+    }
+    if let Some(profit) = record.expected_profit {
+        text += &format!(", expecting {}", dollars(profit));
+    }
+    // With votes the engine's reason says the same again; without any it is all there is.
+    if record.votes.is_empty() {
+        text += &format!(": {}", record.reason);
+    }
+    text
+}
+
+/// What a vote lacked.
+pub(crate) fn near_miss(record: &RoundRecord) -> String {
+    let (agreeing, dissenting) = sides(record);
+    let direction = record
+        .direction
+        .map_or_else(String::new, |direction| format!(" {direction}"));
+    let against = if dissenting.is_empty() {
+        String::new()
+    } else {
+        format!(", {} against", names(&dissenting))
+    };
+    format!(
+        "{}{direction} with {} of the {} votes needed ({}{against})",
+        record.asset,
+        agreeing.len(),
+        record.quorum,
+        names(&agreeing)
+    )
+}
