@@ -49,6 +49,10 @@ pub(crate) async fn replay(
     let mut replay = prepare(settings, broker, bus, heart).await?;
     let started = Instant::now();
     replay.warm_up(settings).await?;
+    heart.set_state(
+        ProcessState::Warming,
+        "history complete, waiting for the participants",
+    );
     replay.announce(ClockMode::WarmedUp).await?;
     replay.play().await?;
     let (steps, seconds) = (replay.pacer.step(), started.elapsed().as_secs_f64());

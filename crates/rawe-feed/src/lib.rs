@@ -1,8 +1,10 @@
-//! Sources of news and bars: Alpaca, files, generated scenarios; the pacer of replays.
+//! Sources of news and bars: Alpaca, files, generated scenarios; the rules of pacing.
 //!
 //! [`bar_times`] converts between the instants by which files and Alpaca stamp bars, [`files`]
-//! reads bars and news from CSV and JSON lines, [`scenario`] generates a whole market with its
-//! stories from a seed. How items reach the bus is the `market-feed` binary.
+//! reads bars and news from CSV and JSON lines, [`alpaca_items`] makes ours of Alpaca's,
+//! [`scenario`] generates a whole market with its stories from a seed, and [`pacing`] says which
+//! instant of a replay comes next. All of it is synchronous and reads no clock; how items are
+//! fetched and reach the bus is the `market-feed` binary.
 
 pub mod alpaca_items;
 pub mod bar_times;
