@@ -231,8 +231,8 @@ impl Engine {
         let wall = wall_now();
         let living = || beats.iter().filter(|beat| beat.is_alive(wall));
         self.alive = living().filter_map(|beat| beat.agent.clone()).collect();
-        self.pace
-            .note_alive(living().map(|beat| beat.process.clone()).collect());
+        let processes = living().map(|beat| beat.process.clone()).collect();
+        self.pace.note_alive(&processes, std::time::Instant::now());
         let now = self.time.now();
         self.consensus
             .apply(Event::Liveness(self.alive.clone()), now)

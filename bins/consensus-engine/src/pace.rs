@@ -11,6 +11,8 @@ use rawe_core::{Acknowledgement, BootId, ClockInstant};
 /// How long an agent may be silent before it is named, and its missing signals given up as lost.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a participant that kept step before may be without a heartbeat and is still awaited.
+const DEAD_AFTER: Duration = Duration::from_secs(20);
 /// How many boots are counted within an instant: many more than there are agents.
 const BOOTS_MAX: usize = 1_024;
 
@@ -51,8 +53,8 @@ pub(crate) struct Pace {
     settled: BTreeMap<String, Acknowledgement>,
     /// Signals received since then, by boot.
     received: BTreeMap<BootId, u64>,
-    /// Processes with a heartbeat; `None` until looked.
-    alive: Option<BTreeSet<String>>,
+    /// Since when participants have no heartbeat; `None` until looked.
+    absent_since: Option<BTreeMap<String, Instant>>,
 }
 
 impl Pace {
@@ -64,7 +66,7 @@ impl Pace {
             newest: BTreeMap::new(),
             settled: BTreeMap::new(),
             received: BTreeMap::new(),
-            alive: None,
+            absent_since: None,
         }
     }
 
@@ -98,9 +100,15 @@ impl Pace {
         *self.received.entry(boot.clone()).or_default() += 1;
     }
 
-    /// Which processes live.
-    pub(crate) fn note_alive(&mut self, alive: BTreeSet<String>) {
-        self.alive = Some(alive);
+    /// Which processes live, as looked up at real time `now`.
+    pub(crate) fn note_alive(&mut self, alive: &BTreeSet<String>, now: Instant) {
+        let before = self.absent_since.take().unwrap_or_default();
+        let absent = self
+            .participants
+            .iter()
+            .filter(|name| !alive.contains(*name));
+        let since = |name: &String| before.get(name).copied().unwrap_or(now);
+        self.absent_since = Some(absent.map(|name| (name.clone(), since(name))).collect());
     }
 
     /// A new run: what was acknowledged before says nothing about it.
@@ -120,7 +128,7 @@ impl Pace {
         let unacknowledged: Vec<String> = self
             .participants
             .iter()
-            .filter(|name| self.lives(name))
+            .filter(|name| self.is_awaited(name, now))
             .filter(|name| self.newest.get(*name).is_none_or(|ack| ack.step < step))
             .cloned()
             .collect();
@@ -160,9 +168,24 @@ impl Pace {
         Some(pending.instant)
     }
 
-    /// Whether nobody knows better than that the process lives.
-    fn lives(&self, name: &str) -> bool {
-        self.alive.as_ref().is_none_or(|alive| alive.contains(name))
+    /// Whether a participant's word is waited for. One that has spoken in this run is, unless its
+    /// heart has long stopped: on a busy machine a beat may be late. One that never spoke is only
+    /// if it lives.
+    fn is_awaited(&self, name: &str, now: Instant) -> bool {
+        let Some(absent_since) = &self.absent_since else {
+            return true;
+        };
+        match absent_since.get(name) {
+            None => true,
+            Some(since) => {
+                let patience = if self.newest.contains_key(name) {
+                    DEAD_AFTER
+                } else {
+                    Duration::ZERO
+                };
+                now.saturating_duration_since(*since) < patience
+            }
+        }
     }
 
     /// Whether all that this acknowledgement says was published has arrived.
@@ -247,7 +270,7 @@ mod tests {
     fn the_dead_are_not_awaited_and_the_silent_are_named_once() {
         let (mut pace, start) = (pace(), Instant::now());
         pace.announce(instant(1), start);
-        pace.note_alive(["a".to_owned()].into());
+        pace.note_alive(&["a".to_owned()].into(), start);
         let late = start + PATIENCE;
         let named = Readiness::Waiting {
             awaited: vec!["a".to_owned()],
@@ -260,6 +283,20 @@ mod tests {
         ));
         pace.acknowledge(ack("a", 1, 0));
         assert_eq!(pace.readiness(late), Readiness::Complete);
+    }
+
+    #[test]
+    fn one_that_kept_step_is_awaited_over_late_heartbeats() {
+        let (mut pace, start) = (pace(), Instant::now());
+        pace.acknowledge(ack("a", 1, 0));
+        pace.announce(instant(2), start);
+        pace.note_alive(&BTreeSet::new(), start);
+        pace.note_alive(&BTreeSet::new(), start + PATIENCE);
+        assert!(matches!(
+            pace.readiness(start + PATIENCE),
+            Readiness::Waiting { .. }
+        ));
+        assert_eq!(pace.readiness(start + DEAD_AFTER), Readiness::Complete);
     }
 
     #[test]
