@@ -1,7 +1,7 @@
 //! News and bars into Redis Streams; the pacer of replays.
 //!
-//! One of two ways: [live](live), where bars and articles are polled from Alpaca, or
-//! [paced](paced), where this process drives the virtual clock of a paper exchange and waits in each
+//! One of two ways: live, where bars and articles are polled from Alpaca, or
+//! paced, where this process drives the clock of a paper exchange and waits in each
 //! step for every participant. Both fill in months of history first. Reading files, generating
 //! markets and the rules of pacing are in `rawe-feed`; the REST client is in `rawe-alpaca`.
 

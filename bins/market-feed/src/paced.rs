@@ -257,7 +257,7 @@ impl Replay {
         Ok(clock.next_bar_end)
     }
 
-    /// The bars that ended in `(before, instant]`, of the groups that may have some by the calendar.
+    /// The bars that ended in `(before, instant]`, of groups that may have some by the calendar.
     async fn bars(&self, before: Timestamp, instant: Timestamp) -> anyhow::Result<Vec<Bar>> {
         let has_bars = |group: &&Group| {
             let (class, timeframe) = (group.class, group.timeframe);

@@ -1,9 +1,9 @@
 //! Bars and news from files: CSV or JSON lines, plain or gzipped, as users have them.
 //!
 //! Forms: bars `symbol,time,open,high,low,close,volume` with `time` the END of the bar; news
-//! `id,time,source,headline,text,symbols,author,followers,repost_of`. A bad line is refused, counted
-//! by reason with its line number, and never ends the reading; only a file of which nothing can be
-//! read is an error. Files are read line by line: memory grows with what is kept, not with the file.
+//! `id,time,source,headline,text,symbols,author,followers,repost_of`. A bad line is counted by its
+//! reason with its number and never ends the reading; only a file of which nothing can be read is
+//! an error. Files are read line by line: memory grows with what is kept, not with the file.
 
 mod bars;
 mod news;

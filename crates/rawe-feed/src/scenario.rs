@@ -35,7 +35,7 @@ pub struct ScenarioConfig {
     pub warmup_days: u32,
     /// Days played, at least 1.
     pub play_days: u32,
-    /// Mean days from one story of an asset to its next, beyond [`ScenarioConfig::story_rest_days`].
+    /// Mean days between stories of an asset, beyond [`ScenarioConfig::story_rest_days`].
     pub story_interval_days: f64,
     /// Least days from the start of one story of an asset to the start of its next.
     pub story_rest_days: f64,
