@@ -336,7 +336,7 @@ impl Desk {
         record.decision_id = Some(id.clone());
         record.client_order_id = Some(id.client_order_id());
         if purpose == Purpose::Open {
-            record.notional = Some(approved.notional());
+            record.notional = Some(approved.notional().round_dp(2));
         }
         // On record before anything is sent: no order without its votes.
         self.with_journal(|journal| journal.record_round(&record))?;

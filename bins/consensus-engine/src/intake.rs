@@ -82,7 +82,7 @@ impl Engine {
             .as_ref()
             .filter(|_| self.admission.knows(&signal))
         {
-            self.pace.receive(&agent.boot_id);
+            self.pace.receive(&agent.boot_id, agent.sequence);
         }
         let received = Received { signal, payload };
         if !self.admission.knows(&received.signal) {

@@ -8,8 +8,13 @@ use std::time::{Duration, Instant};
 
 use rawe_core::{Acknowledgement, BootId, ClockInstant};
 
-/// How long an agent may be silent before it is named, and its missing signals given up as lost.
+/// How long an agent may be silent before it is named.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long signals are waited for after their agents have acknowledged, before they count as
+/// lost: long, because a replay stands still meanwhile and a busy machine is not a broken one.
+const LOSS_PATIENCE: Duration = Duration::from_secs(15);
+/// How many signals of one boot are counted within an instant.
+const SIGNALS_MAX: usize = 20_000;
 
 /// How long a participant that kept step before may be without a heartbeat and is still awaited.
 const DEAD_AFTER: Duration = Duration::from_secs(20);
@@ -51,8 +56,8 @@ pub(crate) struct Pace {
     newest: BTreeMap<String, Acknowledgement>,
     /// The acknowledgement of each participant when the last instant was handled.
     settled: BTreeMap<String, Acknowledgement>,
-    /// Signals received since then, by boot.
-    received: BTreeMap<BootId, u64>,
+    /// Sequences of the signals received since then, by boot: a repeated one counts once.
+    received: BTreeMap<BootId, BTreeSet<u64>>,
     /// Since when participants have no heartbeat; `None` until looked.
     absent_since: Option<BTreeMap<String, Instant>>,
 }
@@ -93,11 +98,14 @@ impl Pace {
     }
 
     /// A signal of this boot has arrived.
-    pub(crate) fn receive(&mut self, boot: &BootId) {
+    pub(crate) fn receive(&mut self, boot: &BootId, sequence: u64) {
         if self.received.len() >= BOOTS_MAX && !self.received.contains_key(boot) {
             return;
         }
-        *self.received.entry(boot.clone()).or_default() += 1;
+        let sequences = self.received.entry(boot.clone()).or_default();
+        if sequences.len() < SIGNALS_MAX {
+            sequences.insert(sequence);
+        }
     }
 
     /// Which processes live, as looked up at real time `now`.
@@ -138,11 +146,12 @@ impl Pace {
             .filter(|ack| self.participants.contains(&ack.participant) && !self.has_all(ack))
             .map(|ack| ack.participant.clone())
             .collect();
-        let overdue = now.saturating_duration_since(pending.since) >= PATIENCE;
+        let waited = now.saturating_duration_since(pending.since);
+        let overdue = waited >= PATIENCE;
         if unacknowledged.is_empty() && incomplete.is_empty() {
             return Readiness::Complete;
         }
-        if unacknowledged.is_empty() && overdue {
+        if unacknowledged.is_empty() && waited >= LOSS_PATIENCE {
             return Readiness::Lossy(incomplete);
         }
         let awaited = if unacknowledged.is_empty() {
@@ -200,8 +209,8 @@ impl Pace {
             .received
             .iter()
             .find(|(boot, _)| boot.as_str() == ack.boot_id)
-            .map_or(0, |(_, count)| *count);
-        arrived >= expected
+            .map_or(0, |(_, sequences)| sequences.len());
+        u64::try_from(arrived).unwrap_or(u64::MAX) >= expected
     }
 }
 
@@ -251,9 +260,15 @@ mod tests {
         pace.acknowledge(ack("b", 1, 0));
         assert_eq!(pace.readiness(start), waiting(&["a"]));
         let boot = BootId::new("boot-a").unwrap();
-        pace.receive(&boot);
-        assert_eq!(pace.readiness(start), waiting(&["a"]));
-        pace.receive(&boot);
+        for _ in 0..2 {
+            pace.receive(&boot, 1);
+            assert_eq!(
+                pace.readiness(start),
+                waiting(&["a"]),
+                "a repeated one counts once"
+            );
+        }
+        pace.receive(&boot, 2);
         assert_eq!(pace.readiness(start), Readiness::Complete);
         assert_eq!(pace.take().map(|instant| instant.step), Some(1));
         pace.announce(instant(2), start);
@@ -318,7 +333,7 @@ mod tests {
         pace.acknowledge(ack("b", 7, 0));
         assert!(matches!(pace.readiness(start), Readiness::Waiting { .. }));
         assert_eq!(
-            pace.readiness(start + PATIENCE),
+            pace.readiness(start + LOSS_PATIENCE),
             Readiness::Lossy(vec!["a".to_owned()])
         );
     }
