@@ -9,11 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rawe_consensus::OrderProposal;
-use rawe_core::{ClientOrderId, Direction, Purpose, RoundOutcome, RoundRecord, Symbol, Timestamp};
+use rawe_core::{
+    ClientOrderId, DecisionId, Direction, Purpose, RoundOutcome, RoundRecord, Symbol, Timestamp,
+};
 use rawe_execution::broker::{Broker, BrokerError, PositionReport};
 use rawe_execution::journal::{Journal, JournalError};
 use rawe_execution::{
-    Gate, GateInput, OrderIntentInput, OrderRefusal, Submission, TradingState, next_decision_id,
+    ApprovedOrder, Gate, GateInput, OrderIntentInput, OrderRefusal, Submission, TradingState,
+    next_decision_id,
 };
 use rust_decimal::Decimal;
 use tokio::sync::mpsc;
@@ -332,15 +335,27 @@ impl Desk {
             decision: &decision,
             void_after: self.time.to_broker(proposal.void_after),
         })?;
+        self.commit(proposal, approved, id, now, exposure)
+    }
+
+    /// Puts the round on record before anything is sent: no order without its votes.
+    fn commit(
+        &self,
+        proposal: &OrderProposal,
+        approved: ApprovedOrder,
+        id: DecisionId,
+        now: Timestamp,
+        exposure: &mut Exposure,
+    ) -> Result<(Submission, Box<RoundRecord>), Declined> {
+        let opens = proposal.purpose == Purpose::Open;
         let mut record = Box::new(proposal.record.clone());
         record.decision_id = Some(id.clone());
         record.client_order_id = Some(id.client_order_id());
-        if purpose == Purpose::Open {
+        if opens {
             record.notional = Some(approved.notional().round_dp(2));
         }
-        // On record before anything is sent: no order without its votes.
         self.with_journal(|journal| journal.record_round(&record))?;
-        if purpose == Purpose::Open {
+        if opens {
             exposure.openings.push((id.client_order_id(), now));
             exposure
                 .in_flight

@@ -263,7 +263,11 @@ impl Engine {
         match answer {
             Ok((info, last_fill)) => self.note_asset(symbol, info, last_fill),
             Err(error) => {
-                tracing::warn!(event = "asset_unknown", asset = %symbol, "votes on it are refused: {error}");
+                tracing::warn!(
+                    event = "asset_unknown",
+                    asset = %symbol,
+                    "votes on it are refused: {error}"
+                );
             }
         }
         self.release(symbol)

@@ -164,20 +164,7 @@ pub async fn run_with(
         inputs: inputs.clone(),
     };
     let mut engine = assemble(settings, bus.clone(), desk.clone(), heart, boot, voice);
-    engine.take_over(reconciled);
-    // Who lives is known before the first vote: else a living agent could be impersonated.
-    let beats = bus
-        .fields(STATUS_HASH)
-        .await
-        .context("reading the heartbeats")?;
-    let beats: Vec<Heartbeat> = beats
-        .values()
-        .filter_map(|beat| serde_json::from_slice(beat).ok())
-        .collect();
-    let effects = engine.on_heartbeats(&beats);
-    engine.perform(effects);
-    halts.ready();
-    engine.look_at_trading();
+    engine.make_ready(reconciled).await?;
     let from = stream_starts(bus.as_ref(), clock.as_ref()).await?;
     tokio::spawn(follow_streams(
         bus.clone(),
@@ -321,6 +308,26 @@ impl Engine {
         self.assets.clear();
         self.observed.clear();
         self.trading = None;
+    }
+
+    /// Takes over what start-up found, and may trade from then on.
+    async fn make_ready(&mut self, reconciled: Reconciled) -> anyhow::Result<()> {
+        self.take_over(reconciled);
+        // Who lives is known before the first vote: else a living agent could be impersonated.
+        let beats = self
+            .bus
+            .fields(STATUS_HASH)
+            .await
+            .context("reading the heartbeats")?;
+        let beats: Vec<Heartbeat> = beats
+            .values()
+            .filter_map(|beat| serde_json::from_slice(beat).ok())
+            .collect();
+        let effects = self.on_heartbeats(&beats);
+        self.perform(effects);
+        self.halts.ready();
+        self.look_at_trading();
+        Ok(())
     }
 
     /// Takes over what start-up found in the account.

@@ -163,34 +163,13 @@ impl ConsensusConfig {
     }
 
     fn problems(&self, roster: &Roster) -> Vec<String> {
-        let mut problems = Vec::new();
+        let mut problems = roster_problems(roster);
         let mut require = |holds: bool, problem: String| {
             if !holds {
                 problems.push(problem);
             }
         };
         let voters = roster.len();
-        require(
-            voters > 0,
-            "[[roster]] is empty; name at least one agent".to_owned(),
-        );
-        for (place, agent) in roster.0.iter().enumerate() {
-            let earlier = &roster.0.get(..place).unwrap_or_default();
-            require(
-                earlier.iter().all(|other| other.id != agent.id),
-                format!(
-                    "[[roster]] names the id '{}' twice; ids must be unique",
-                    agent.id
-                ),
-            );
-            require(
-                earlier.iter().all(|other| other.name != agent.name),
-                format!(
-                    "[[roster]] names '{}' twice; names must be unique",
-                    agent.name
-                ),
-            );
-        }
         if let Some(quorum) = self.quorum {
             let quorum = quorum as usize;
             require(
@@ -247,6 +226,29 @@ impl ConsensusConfig {
         );
         problems
     }
+}
+
+fn roster_problems(roster: &Roster) -> Vec<String> {
+    let mut problems = Vec::new();
+    if roster.is_empty() {
+        problems.push("[[roster]] is empty; name at least one agent".to_owned());
+    }
+    for (place, agent) in roster.0.iter().enumerate() {
+        let mut earlier = roster.0.iter().take(place);
+        if earlier.clone().any(|other| other.id == agent.id) {
+            problems.push(format!(
+                "[[roster]] names the id '{}' twice; ids are unique",
+                agent.id
+            ));
+        }
+        if earlier.any(|other| other.name == agent.name) {
+            problems.push(format!(
+                "[[roster]] names '{}' twice; names are unique",
+                agent.name
+            ));
+        }
+    }
+    problems
 }
 
 /// Bounded by the checks above, so the conversion never saturates.

@@ -105,12 +105,7 @@ impl Consensus {
         match event {
             Event::Vote(vote) => self.on_vote(vote, now),
             Event::Stances(message) => {
-                let on_roster = self.roster.by_id(&message.agent.id).is_some();
-                if on_roster && self.stances.apply(&message, now) {
-                    self.note_scan(&message);
-                } else {
-                    self.counts.stances_ignored += 1;
-                }
+                self.on_stances(&message, now);
                 Vec::new()
             }
             Event::Liveness(alive) => self.on_liveness(alive, now),
@@ -235,6 +230,15 @@ impl Consensus {
                 self.close_rounds(vec![(asset, round)], now)
             }
             _ => Vec::new(),
+        }
+    }
+
+    fn on_stances(&mut self, message: &rawe_core::StanceMessage, now: Timestamp) {
+        let on_roster = self.roster.by_id(&message.agent.id).is_some();
+        if on_roster && self.stances.apply(message, now) {
+            self.note_scan(message);
+        } else {
+            self.counts.stances_ignored += 1;
         }
     }
 
