@@ -118,7 +118,8 @@ impl BusError {
     }
 }
 
-/// The bus. Every call is bounded in time by the implementation (about 2 s, plus `block`).
+/// The bus. Every call is bounded in time by the implementation (about 2 s, plus `block`; an append
+/// gets more, because repeating it would write it twice).
 #[async_trait]
 pub trait Bus: fmt::Debug + Send + Sync {
     /// One line for people: `redis://host:port` (never a password) or `in memory`.

@@ -25,8 +25,10 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a call may take altogether, reconnection included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an append may take: repeating one that was only slow would write it twice.
+const APPEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much longer an append may take for each entry: history comes in big batches.
-const APPEND_TIMEOUT_PER_ENTRY: Duration = Duration::from_micros(500);
+const APPEND_TIMEOUT_PER_ENTRY: Duration = Duration::from_millis(1);
 /// The last resort of the command connection; every call has its own, shorter deadline.
 const COMMAND_TIMEOUT_MAX: Duration = Duration::from_secs(20);
 /// How many idle connections for blocking reads are kept.
@@ -292,7 +294,7 @@ impl Bus for RedisBus {
         }
         let mut connection = self.shared.commands.clone();
         let surplus = u32::try_from(written).unwrap_or(u32::MAX);
-        let limit = CALL_TIMEOUT + APPEND_TIMEOUT_PER_ENTRY.saturating_mul(surplus);
+        let limit = APPEND_TIMEOUT + APPEND_TIMEOUT_PER_ENTRY.saturating_mul(surplus);
         let ids: Vec<String> = within(limit, pipeline.query_async(&mut connection)).await?;
         if ids.len() != written {
             let problem = format!("{written} entries were appended, {} answered", ids.len());

@@ -18,6 +18,9 @@ use crate::{BusError, BusEvent, Subscription};
 
 /// How often the link is checked.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
+/// How long the answer to a check may take. A server that is only busy must not be taken for one
+/// that hangs: dropping its link would lose messages.
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
 /// The shortest wait before connecting again.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 /// The longest wait before connecting again, before jitter.
@@ -106,9 +109,9 @@ async fn session(
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            timeout(ANSWER_TIMEOUT, sink.ping::<redis::Value>())
+            timeout(PING_TIMEOUT, sink.ping::<redis::Value>())
                 .await
-                .map_err(|_| unanswered(ANSWER_TIMEOUT))?
+                .map_err(|_| unanswered(PING_TIMEOUT))?
                 .map_err(|error| classify(&error))?;
         }
     };
