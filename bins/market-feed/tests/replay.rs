@@ -142,7 +142,7 @@ async fn play(scenario: &Scenario, timers: Vec<Timestamp>) -> MemoryBus {
 async fn everything_is_delivered_once_in_order_and_never_early() {
     let scenario = market();
     let start = scenario.config.play_start();
-    let timers: Vec<Timestamp> = ["2026-05-02T07:35:00Z", "2026-05-04T13:35:00Z"]
+    let timers: Vec<Timestamp> = ["2026-05-04T07:35:00Z", "2026-05-05T13:35:00Z"]
         .map(|t| t.parse().unwrap())
         .to_vec();
     let bus = play(&scenario, timers.clone()).await;

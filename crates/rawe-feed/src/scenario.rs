@@ -22,8 +22,9 @@ use serde::{Deserialize, Serialize};
 
 /// The seed of the default scenario.
 pub const DEFAULT_SEED: u64 = 7;
-/// Midnight UTC of 2 May 2026: where play starts, whatever today is.
-const PLAY_START_SECONDS: i64 = 1_777_680_000;
+/// Midnight UTC of Monday 4 May 2026: where play starts, whatever today is. A Monday, so that
+/// stocks open within hours and a first-time user need not sit through a weekend.
+const PLAY_START_SECONDS: i64 = 1_777_852_800;
 
 /// What the generated market is made of. Effects are in units of an asset's daily deviation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
