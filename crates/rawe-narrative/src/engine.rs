@@ -7,7 +7,7 @@ use rawe_core::{AssetClass, Bar, NewsItem, Symbol, Timestamp};
 use crate::asset::{AssetState, StreamScan, Z_COUNT, utc_minute, z_values};
 use crate::clustering::narrative::{LINK_HALF_LIFE_HOURS, Narrative, TONE_HALF_LIFE_HOURS};
 use crate::clustering::{Clusterer, Incoming};
-use crate::decay::{MARKET_WIDE, Stream};
+use crate::decay::{Decayed, MARKET_WIDE, Stream};
 use crate::delivery::Delivered;
 use crate::effects::{NarrativeEffect, NarrativeState};
 use crate::features::{AssetFeatures, FeatureSnapshot, NarrativeBrief};
@@ -218,18 +218,22 @@ impl NarrativeEngine {
         }
     }
 
-    /// The heaviest narrative of each asset of `class` that has one.
+    /// The narrative of each asset of `class` that weighs most on it: the decayed weight of its items
+    /// about the asset, times the asset's share of the narrative. Without the share a cluster of
+    /// small talk about everything would be named as the story of every asset.
     fn briefs(&self, at: Timestamp, class: AssetClass) -> FastMap<u32, NarrativeBrief> {
         let mut best: FastMap<u32, (f64, &Narrative)> = FastMap::default();
         let oldest = at - TimeDelta::hours(BRIEF_HOURS);
         for narrative in self.clusterer.live(at) {
+            let weight_at = |sum: &Decayed| sum.read(at, LINK_HALF_LIFE_HOURS).n;
+            let total: f64 = narrative.links.iter().map(|(_, sum)| weight_at(sum)).sum();
             for (number, sum) in &narrative.links {
                 let asset = self.assets.get(*number as usize);
                 let fits = asset.is_some_and(|a| a.symbol.class() == class && a.has_bar());
                 if !fits || sum.last().is_none_or(|last| last < oldest) {
                     continue;
                 }
-                let weight = sum.read(at, LINK_HALF_LIFE_HOURS).n;
+                let weight = weight_at(sum).powi(2) / total.max(f64::MIN_POSITIVE);
                 let heavier = best.get(number).is_none_or(|(most, known)| {
                     weight
                         .total_cmp(most)
