@@ -160,7 +160,10 @@ impl Followed {
                 .into_owned();
             let skipped = following && name.ends_with(".1.jsonl");
             let known = self.files.iter().any(|file| file.path == path);
-            if name.ends_with(".jsonl") && !known && !skipped {
+            let is_log = path
+                .extension()
+                .is_some_and(|extension| extension == "jsonl");
+            if is_log && !known && !skipped {
                 self.files.push(FollowedFile {
                     path,
                     read_bytes: 0,

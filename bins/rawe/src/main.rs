@@ -2,6 +2,16 @@
 //!
 //! Called by the name of one of the processes (`consensus-engine`, by a link), it is that process.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "a command's answer goes to standard output"
+)]
+#![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "texts for people, built a few times a second: readability goes before allocations"
+)]
+
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;

@@ -89,19 +89,16 @@ impl RunFolder {
                 .create(base.join(&name))?;
             base.join(&name).canonicalize()
         };
-        let path = match make(base) {
-            Ok(path) => path,
-            Err(_) => {
-                let fallback = std::env::temp_dir().join("rawe");
-                make(&fallback).with_context(|| {
-                    format!(
-                        "making a run folder in {} and {}",
-                        base.display(),
-                        fallback.display()
-                    )
-                })?
-            }
-        };
+        let path = make(base).or_else(|_| {
+            let fallback = std::env::temp_dir().join("rawe");
+            make(&fallback).with_context(|| {
+                format!(
+                    "making a run folder in {} and {}",
+                    base.display(),
+                    fallback.display()
+                )
+            })
+        })?;
         if let Some(base) = path.parent() {
             remove_finished(base, &path);
         }

@@ -20,7 +20,7 @@ use crate::run::RunCommand;
 use crate::up::tap::{TAPPED, tap};
 
 /// How long the exchange may take to listen.
-const EXCHANGE_PATIENCE: Duration = Duration::from_secs(120);
+const EXCHANGE_PATIENCE: Duration = Duration::from_mins(2);
 /// How often it is looked whether the exchange listens.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How many tap events may wait to be written.

@@ -2,10 +2,12 @@
 //! order, tells the story, and stops everything in order. The parts are in the files beside.
 
 pub(crate) mod account;
+mod bus_choice;
 pub(crate) mod embedded;
 mod log_file;
 pub(crate) mod options;
 mod plan;
+mod preflight;
 mod printer;
 pub(crate) mod private_redis;
 mod restart;
@@ -33,8 +35,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::run_folder::{RunFolder, RunState};
 use account::AccountSource;
+use bus_choice::{BusChoice, EMBEDDED_WARNING};
 use options::{SummaryFormat, UpArgs};
-use plan::{BusChoice, Plan};
+use plan::Plan;
 use printer::{Printer, Tone};
 use session::{Finish, Limits, Session};
 use summary::{EndReason, Summary};
@@ -43,7 +46,7 @@ use supervisor::Supervisor;
 /// Exit code when the time was up before the orders asked for were accepted.
 const EXIT_DEADLINE: u8 = 3;
 /// How long Redis, then the exchange, may take to answer. Reading a large file of bars takes long.
-const START_PATIENCE: Duration = Duration::from_secs(120);
+const START_PATIENCE: Duration = Duration::from_mins(2);
 /// How often what is due is looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// How many events of children, and of the tap, may wait.
@@ -71,6 +74,7 @@ async fn up(args: UpArgs, shutdown: CancellationToken) -> anyhow::Result<u8> {
     let now = rawe_runtime::wall_now();
     let folder = RunFolder::create(&args.run_dir, now)?;
     let plan = Plan::make(&args, &choice, &folder)?;
+    preflight::check(&plan.checks).await?;
     let state = RunState {
         pid: std::process::id(),
         started: now,
@@ -112,7 +116,7 @@ async fn up(args: UpArgs, shutdown: CancellationToken) -> anyhow::Result<u8> {
     drop(children);
     supervisor.stop().await;
     session.ended(args.keep);
-    finish(&args, &session, outcome?, summary)
+    finish(&args, outcome?, summary)
 }
 
 /// The first lines: which bus was taken, what is played, where the logs are.
@@ -123,7 +127,7 @@ fn greet(session: &Session, choice: &BusChoice, plan: &Plan, folder: &RunFolder)
         &choice.sentence(&plan.bus_described),
     );
     if matches!(choice, BusChoice::Embedded { .. }) {
-        for line in plan::EMBEDDED_WARNING {
+        for line in EMBEDDED_WARNING {
             session.say(Tone::Warn, "embedded_warned", line);
         }
     }
@@ -241,6 +245,7 @@ impl Run<'_> {
             orders: session.orders(),
             tally: session.tally.clone(),
             signals: session.signals,
+            classes: session.classes.clone(),
             market_from: session.market.map(|(from, _)| from),
             market_to: session.market.map(|(_, to)| to),
             account: self.plan.account.read(session.start_equity).await.ok(),
@@ -265,12 +270,7 @@ async fn reached(url: &str) -> anyhow::Result<Arc<dyn Bus>> {
 }
 
 /// Prints what is left to say, and decides the exit code.
-fn finish(
-    args: &UpArgs,
-    session: &Session,
-    finish: Finish,
-    summary: Option<Summary>,
-) -> anyhow::Result<u8> {
+fn finish(args: &UpArgs, finish: Finish, summary: Option<Summary>) -> anyhow::Result<u8> {
     let reason = match finish {
         Finish::Well(reason) => reason,
         Finish::BadConfiguration { process, problems } => {
@@ -282,9 +282,9 @@ fn finish(
         }
     };
     if let Some(summary) = summary {
-        session.print(&summary.text());
+        Session::print(&summary.text());
         if args.summary == SummaryFormat::Json {
-            session.print(&serde_json::to_string(&summary)?);
+            Session::print(&serde_json::to_string(&summary)?);
         }
     }
     let too_late = reason == EndReason::Deadline && args.until_orders.is_some();

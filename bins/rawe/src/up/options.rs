@@ -9,8 +9,8 @@ use rawe_runtime::{ConfigProblems, LogFormat};
 
 use crate::run_folder::BASE_DEFAULT;
 
-/// Market seconds per wall second of the demo: half an hour of market a second.
-pub(crate) const SPEED_DEFAULT: &str = "1800";
+/// Market seconds per wall second of the demo: an hour of market a second.
+pub(crate) const SPEED_DEFAULT: &str = "3600";
 
 /// What is printed at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -66,10 +66,10 @@ pub(crate) struct UpArgs {
     /// Read a symbol of the files as another one, such as XBT=BTC/USD; may be given often
     #[arg(long, value_name = "FROM=TO", value_delimiter = ',', requires = "bars")]
     pub(crate) symbol_map: Vec<String>,
-    /// First day to play (warm-up lies before it)
+    /// Leave out bars and news before this date or time (the warm-up begins here)
     #[arg(long, value_name = "DATE", conflicts_with = "alpaca")]
     pub(crate) from: Option<String>,
-    /// Last day to play
+    /// Leave out bars and news after this date or time
     #[arg(long, value_name = "DATE", conflicts_with = "alpaca")]
     pub(crate) to: Option<String>,
     /// Days of history the agents read before they may vote

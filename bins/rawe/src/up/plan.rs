@@ -11,85 +11,16 @@ use toml::Value;
 
 use crate::run_folder::RunFolder;
 use crate::up::account::AccountSource;
+use crate::up::bus_choice::BusChoice;
 use crate::up::options::UpArgs;
 use crate::up::private_redis::{self, PrivateRedis};
 use crate::up::roster::{self, RosterPlan};
 use crate::up::supervisor::{ChildPlan, Stage};
 
-/// What is said about the embedded default, line by line.
-pub(crate) const EMBEDDED_WARNING: [&str; 4] = [
-    "WARNING: no redis-server found, so everything runs in ONE process over memory.",
-    "  The agents and the consensus engine are the same, but nothing survives a crash, no other",
-    "  program can vote, and a real account is refused. For the real thing install Redis:",
-    "  `./rawe.sh up` does it, or see `apt-get install redis-server`, `brew install redis`.",
-];
 /// Alpaca's paper trading API.
 const ALPACA_PAPER_URL: &str = "https://paper-api.alpaca.markets";
 /// Both keys of our own exchange.
 const EXCHANGE_KEY: &str = "paper";
-
-/// Which bus was taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum BusChoice {
-    /// The URL the user gave.
-    Given(String),
-    /// A private Redis, by this program.
-    Private(PathBuf),
-    /// Memory.
-    Embedded {
-        /// Whether the user asked for it.
-        wanted: bool,
-    },
-}
-
-impl BusChoice {
-    /// Chooses: the URL given, else a Redis on PATH, else memory.
-    ///
-    /// # Errors
-    /// When only memory is left and that is not allowed.
-    pub(crate) fn choose(args: &UpArgs) -> Result<Self, ConfigProblems> {
-        if args.embedded {
-            return Ok(Self::Embedded { wanted: true });
-        }
-        if let Some(url) = &args.redis_url {
-            return Ok(Self::Given(url.clone()));
-        }
-        match private_redis::find_program() {
-            Some(program) => Ok(Self::Private(program)),
-            None if args.require_redis || args.alpaca => {
-                let why = if args.alpaca {
-                    "--alpaca"
-                } else {
-                    "--require-redis"
-                };
-                Err(ConfigProblems(vec![format!(
-                    "{why} needs Redis, and neither redis-server nor valkey-server is on PATH; \
-                     install one, or give --redis-url"
-                )]))
-            }
-            None => Ok(Self::Embedded { wanted: false }),
-        }
-    }
-
-    /// `redis` or `embedded`.
-    pub(crate) fn kind(&self) -> &'static str {
-        match self {
-            Self::Given(_) | Self::Private(_) => "redis",
-            Self::Embedded { .. } => "embedded",
-        }
-    }
-
-    /// The first line of a run.
-    pub(crate) fn sentence(&self, described: &str) -> String {
-        match self {
-            Self::Given(_) => format!("bus: the Redis given, {described}"),
-            Self::Private(program) => {
-                format!("bus: a private Redis ({}), {described}", program.display())
-            }
-            Self::Embedded { .. } => "bus: embedded, everything in one process".to_owned(),
-        }
-    }
-}
 
 /// The plan.
 pub(crate) struct Plan {
@@ -113,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) exchange: Option<ChildPlan>,
     /// Started last.
     pub(crate) others: Vec<ChildPlan>,
+    /// Every process again, told only to check its configuration.
+    pub(crate) checks: Vec<ChildPlan>,
 }
 
 /// One process of the collective: its name, the words after `rawe run`, its stage.
@@ -171,6 +104,10 @@ impl Plan {
             first: redis.iter().map(|redis| maker.keeper(redis)).collect(),
             exchange: None,
             others: Vec::new(),
+            checks: processes
+                .iter()
+                .map(|process| maker.check(process))
+                .collect(),
         };
         if matches!(choice, BusChoice::Embedded { .. }) {
             plan.first = vec![maker.embedded(&processes)?];
@@ -208,6 +145,12 @@ impl Maker<'_> {
             log: self.folder.log_of(&process.name),
             may_end: process.stage == Stage::Feed,
         }
+    }
+
+    fn check(&self, process: &Process) -> ChildPlan {
+        let mut child = self.child(process);
+        child.arguments.push("--check-config".into());
+        child
     }
 
     fn keeper(&self, redis: &PrivateRedis) -> ChildPlan {
@@ -353,6 +296,7 @@ fn variables(
 /// All processes but Redis, the exchange first.
 fn processes(args: &UpArgs, folder: &RunFolder, roster: &RosterPlan, base: &str) -> Vec<Process> {
     let mut processes = Vec::new();
+    let warmup_days = args.warmup_days.map(|days| days.to_string());
     if args.is_replay() {
         let mut words = Words::of("paper-exchange");
         let address = base.trim_start_matches("http://");
@@ -365,10 +309,7 @@ fn processes(args: &UpArgs, folder: &RunFolder, roster: &RosterPlan, base: &str)
         if let Some(profile) = &agent.profile {
             words.flag("--profile", profile);
         }
-        words.optional(
-            "--warmup-days",
-            args.warmup_days.map(|days| days.to_string()).as_ref(),
-        );
+        words.optional("--warmup-days", warmup_days.as_ref());
         processes.push(words.into_process(&agent.id, Stage::Agents));
     }
     let mut words = Words::of("consensus-engine");
@@ -379,13 +320,12 @@ fn processes(args: &UpArgs, folder: &RunFolder, roster: &RosterPlan, base: &str)
     if args.is_replay() {
         words.switch("--paced").flag("--speed", &args.speed);
         words.flag("--participants", participants(roster));
-        words.market(args);
-    } else {
-        words.optional(
-            "--warmup-days",
-            args.warmup_days.map(|days| days.to_string()).as_ref(),
-        );
+        words.optional("--news", news_source(args, roster).as_ref());
+        for pair in &args.symbol_map {
+            words.flag("--symbol-map", pair);
+        }
     }
+    words.optional("--warmup-days", warmup_days.as_ref());
     processes.push(words.into_process("market-feed", Stage::Feed));
     processes
 }

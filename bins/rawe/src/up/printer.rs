@@ -73,12 +73,12 @@ impl Printer {
     /// Prints one line of the story.
     pub(crate) fn tell(&self, told: &Told) {
         if !self.quiet || matches!(told.tone, Tone::Warn | Tone::Error) {
-            self.line(&self.format(told));
+            Self::line(&self.format(told));
         }
     }
 
     /// Prints one line as it is. A closed pipe (`rawe up | head`) is no reason to stop trading.
-    pub(crate) fn line(&self, text: &str) {
+    pub(crate) fn line(text: &str) {
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{text}").and_then(|()| out.flush());
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Deaths within [`DEATHS_WINDOW`] after which a process is left dead.
 pub(crate) const DEATHS_MAX: usize = 5;
 /// The window in which deaths are counted.
-pub(crate) const DEATHS_WINDOW: Duration = Duration::from_secs(60);
+pub(crate) const DEATHS_WINDOW: Duration = Duration::from_mins(1);
 /// The pause before the first restart; it doubles with every further death within the window.
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 /// The longest pause. Five restarts with it still fit the window.

@@ -73,11 +73,11 @@ pub(crate) fn plan(args: &UpArgs, folder: &RunFolder) -> anyhow::Result<RosterPl
         Some(path)
     };
     Ok(RosterPlan {
-        table,
         roster,
         agents,
         quorum,
         config,
+        table,
     })
 }
 

@@ -98,7 +98,8 @@ pub(crate) fn proposal(signal: &ArbitrageSignal) -> String {
     let evidence = |key: &str| trade.metadata.get(key).and_then(|value| value.as_str());
     let story = evidence("headline")
         .or_else(|| evidence("narrative"))
-        .filter(|text| !text.is_empty())
+        // A price that moves by itself is not explained by the loudest story.
+        .filter(|text| !text.is_empty() && signal.signal_type != SignalType::CapitalLeads)
         .map_or_else(String::new, |text| {
             format!(": \u{201c}{}\u{201d}", shortened(text, 70))
         });
@@ -176,20 +177,21 @@ pub(crate) fn decision(record: &RoundRecord) -> String {
 
 /// What a vote lacked.
 pub(crate) fn near_miss(record: &RoundRecord) -> String {
-    let (agreeing, dissenting) = sides(record);
-    let direction = record
-        .direction
-        .map_or_else(String::new, |direction| format!(" {direction}"));
-    let against = if dissenting.is_empty() {
-        String::new()
-    } else {
-        format!(", {} against", names(&dissenting))
+    let voters = |direction: Direction| {
+        let votes = record
+            .votes
+            .iter()
+            .filter(|vote| vote.direction == direction);
+        let mut agents: Vec<&AgentId> = votes.map(|vote| &vote.agent).collect();
+        agents.dedup();
+        (!agents.is_empty()).then(|| format!("{direction}: {}", names(&agents)))
     };
+    let sides = [voters(Direction::Long), voters(Direction::Short)];
+    let sides: Vec<String> = sides.into_iter().flatten().collect();
     format!(
-        "{}{direction} with {} of the {} votes needed ({}{against})",
+        "{} ({}; {} needed)",
         record.asset,
-        agreeing.len(),
-        record.quorum,
-        names(&agreeing)
+        sides.join("; "),
+        record.quorum
     )
 }

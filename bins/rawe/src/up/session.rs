@@ -75,6 +75,8 @@ pub(crate) struct Session {
     pub(crate) failed: Vec<String>,
     /// When the first order was seen to be accepted, in seconds since the start.
     pub(crate) first_order_secs: Option<f64>,
+    /// What the agents last said about each class of assets.
+    pub(crate) classes: BTreeMap<String, String>,
     /// The account's equity at the start, where the broker does not remember it.
     pub(crate) start_equity: Option<Decimal>,
     /// First and last instant of market time played.
@@ -111,6 +113,7 @@ impl Session {
             restarts: 0,
             failed: Vec::new(),
             first_order_secs: None,
+            classes: BTreeMap::new(),
             start_equity: None,
             market: None,
             orders_by_boot: BTreeMap::new(),
@@ -156,7 +159,7 @@ impl Session {
                     "pid": std::process::id(),
                     "message": text,
                 });
-                self.printer.line(&line.to_string());
+                Printer::line(&line.to_string());
             }
         }
     }
@@ -192,13 +195,17 @@ impl Session {
     }
 
     fn line(&mut self, line: &LogLine) {
+        if matches!(line.event.as_str(), "class_opened" | "class_closed") {
+            self.classes
+                .insert(line.text("class"), line.message.clone());
+        }
         if line.event == TAPPED {
             // Of the embedded process: what the tap would have read from Redis.
             if let Ok(event) = serde_json::from_str(&line.text("payload")) {
                 self.tapped(event);
             }
         } else if self.format == LogFormat::Json {
-            self.printer.line(&line.to_json());
+            Printer::line(&line.to_json());
         } else if let Some(told) = self.story.wrote(line, Instant::now()) {
             self.printer.tell(&told);
         }
@@ -257,7 +264,13 @@ impl Session {
         let told = match event {
             TapEvent::Round(record) => {
                 self.tally.count(&record);
-                self.story.closed(&record)
+                if let Some(told) = self.story.closed(&record) {
+                    self.tell(&told);
+                    for told in self.story.held_about(&record.asset) {
+                        self.tell(&told);
+                    }
+                }
+                None
             }
             TapEvent::Signal(signal) => {
                 self.signals += 1;
@@ -282,10 +295,15 @@ impl Session {
                 None
             }
         };
-        if let Some(told) = told
-            && self.format == LogFormat::Pretty
-        {
-            self.printer.tell(&told);
+        if let Some(told) = told {
+            self.tell(&told);
+        }
+    }
+
+    /// Tells a person; a script reads the log lines themselves.
+    fn tell(&self, told: &Told) {
+        if self.format == LogFormat::Pretty {
+            self.printer.tell(told);
         }
     }
 
@@ -314,13 +332,11 @@ impl Session {
 
     /// Tells what is due, and says whether the run is over.
     pub(crate) fn tick(&mut self, now: Instant) -> Option<Finish> {
-        if let Some(told) = self.story.sums(now)
-            && self.format == LogFormat::Pretty
-        {
-            self.printer.tell(&told);
+        if let Some(told) = self.story.sums(now) {
+            self.tell(&told);
         }
         while let Some(told) = self.story.held(now) {
-            self.printer.tell(&told);
+            self.tell(&told);
         }
         self.tell_warming(now);
         if self.finish.is_some() {
@@ -400,7 +416,7 @@ impl Session {
     }
 
     /// Prints what is meant for people and scripts alike, as it is.
-    pub(crate) fn print(&self, text: &str) {
-        self.printer.line(text);
+    pub(crate) fn print(text: &str) {
+        Printer::line(text);
     }
 }

@@ -19,7 +19,7 @@ const PROPOSALS_MAX: usize = 4;
 /// See [`PROPOSALS_MAX`].
 const PROPOSALS_PER: Duration = Duration::from_secs(2);
 /// How often failed votes are told as a sum, in wall time.
-const MISSES_EVERY: Duration = Duration::from_secs(5);
+const MISSES_EVERY: Duration = Duration::from_secs(8);
 /// How long what became of an order waits for the decision behind it.
 const HELD_FOR: Duration = Duration::from_millis(700);
 /// How often the same event of the same process is told, in wall time.
@@ -55,6 +55,14 @@ const ONCE_FOR: [(&str, &[&str]); 4] = [
 /// How many of them are remembered, before all are forgotten.
 const ONCE_REMEMBERED: usize = 10_000;
 
+/// What became of an order, waiting for the decision behind it.
+#[derive(Debug)]
+struct Held {
+    due: Instant,
+    asset: String,
+    told: Told,
+}
+
 /// Failed votes since they were last told.
 #[derive(Debug, Default)]
 struct Misses {
@@ -74,7 +82,7 @@ pub(crate) struct Story {
     misses_told: Option<Instant>,
     events: BTreeMap<(String, String), (Instant, u64)>,
     told_once: BTreeSet<String>,
-    held: VecDeque<(Instant, Told)>,
+    held: VecDeque<Held>,
 }
 
 impl Story {
@@ -117,7 +125,11 @@ impl Story {
             text,
         };
         if tone == Tone::Trade {
-            self.held.push_back((now + HELD_FOR, told));
+            self.held.push_back(Held {
+                due: now + HELD_FOR,
+                asset: line.text("asset"),
+                told,
+            });
             return None;
         }
         Some(told)
@@ -126,12 +138,23 @@ impl Story {
     /// What orders became, once the decisions behind them had their time to be told first: they
     /// travel over the bus, which is a little slower than a log.
     pub(crate) fn held(&mut self, now: Instant) -> Option<Told> {
-        let due = self.held.front().is_some_and(|(due, _)| *due <= now);
+        let due = self.held.front().is_some_and(|held| held.due <= now);
         if due {
-            self.held.pop_front().map(|(_, told)| told)
+            self.held.pop_front().map(|held| held.told)
         } else {
             None
         }
+    }
+
+    /// What became of the order behind a decision that has just been told.
+    pub(crate) fn held_about(&mut self, asset: &Symbol) -> Vec<Told> {
+        let (about, others) = self
+            .held
+            .drain(..)
+            .partition(|held: &Held| held.asset == asset.as_str());
+        self.held = others;
+        let about: VecDeque<Held> = about;
+        about.into_iter().map(|held| held.told).collect()
     }
 
     /// Whether another agent has said the same already.
@@ -227,7 +250,7 @@ impl Story {
             process: "consensus-engine".to_owned(),
             tone: Tone::Missed,
             text: format!(
-                "{votes} came to nothing{since}: {}{example}{untold}",
+                "{votes} failed{since}: {}{example}{untold}",
                 by_reason(&misses.counts)
             ),
         })
@@ -293,20 +316,18 @@ mod tests {
         assert!(
             first
                 .text
-                .starts_with("1 vote came to nothing since 05 Jan 15:00: 1 NO_QUORUM")
+                .starts_with("1 vote failed since 05 Jan 15:00: 1 NO_QUORUM")
         );
-        assert!(
-            first
-                .text
-                .contains("AAPL long with 2 of the 3 votes needed")
-        );
+        assert!(first.text.contains(
+            "AAPL (long: Alpha Aggressor and Flux Follower; short: Conservative Guardian; 3 needed)"
+        ));
         for _ in 0..9 {
             story.closed(&voted(RoundOutcome::MinHold));
         }
         assert!(story.sums(start + Duration::from_secs(1)).is_none());
-        let second = story.sums(start + Duration::from_secs(6)).unwrap();
-        assert!(second.text.starts_with("9 votes came to nothing"));
-        assert!(story.sums(start + Duration::from_secs(60)).is_none());
+        let second = story.sums(start + Duration::from_secs(9)).unwrap();
+        assert!(second.text.starts_with("9 votes failed"));
+        assert!(story.sums(start + Duration::from_mins(1)).is_none());
     }
 
     #[test]

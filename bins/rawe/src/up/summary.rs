@@ -1,6 +1,7 @@
 //! The summary at the end of a run: what the collective did and what became of the money, as text
 //! for people and as one JSON object for scripts.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub(crate) struct Summary {
     pub(crate) tally: Tally,
     /// Signals accepted.
     pub(crate) signals: u64,
+    /// What the agents last said about each class of assets: open, or closed and why.
+    pub(crate) classes: BTreeMap<String, String>,
     /// The first instant of market time seen after the warm-up.
     pub(crate) market_from: Option<Timestamp>,
     /// The last one.
@@ -94,6 +97,9 @@ impl Summary {
             tally.closes,
             self.orders,
         );
+        for said in self.classes.values() {
+            let _ = writeln!(text, "  agents say    {said}");
+        }
         match &self.account {
             Some(account) => text += &account.text(),
             None => text += "  account       could not be asked\n",

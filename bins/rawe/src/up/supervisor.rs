@@ -25,7 +25,7 @@ use crate::up::log_file::LogFile;
 use crate::up::restart::{RestartPolicy, Verdict};
 
 /// Exit code of a configuration that cannot be used.
-const EXIT_BAD_CONFIGURATION: i32 = 64;
+pub(crate) const EXIT_BAD_CONFIGURATION: i32 = 64;
 /// How long each stage of the end may take before the next one is told to stop.
 const STAGE_PATIENCE: Duration = Duration::from_millis(1_500);
 /// How long the whole end may take before what is left is killed.
