@@ -161,9 +161,8 @@ async fn under_a_virtual_clock_the_order_is_settled_before_the_step_ends() {
     stage.every_order_was_voted_for().await;
 }
 
-#[tokio::test]
-async fn rubbish_is_refused_and_counted_and_harms_nothing() {
-    let mut stage = Stage::live(4).await;
+/// Messages that are no votes, with the code of each refusal.
+fn rubbish() -> Vec<(&'static str, Vec<u8>)> {
     let now = || wall_now().to_rfc3339();
     let good = |direction: &str, at: &str| {
         original_message("The Balanced Arbitrator", BITCOIN, direction, at)
@@ -177,7 +176,7 @@ async fn rubbish_is_refused_and_counted_and_harms_nothing() {
     let alive = original_message("The Alpha Aggressor", BITCOIN, "long", &now());
     let unknown = original_message("The Balanced Arbitrator", "ZZZZ", "long", &now());
     let in_words = |message: serde_json::Value| message.to_string().into_bytes();
-    let rubbish: Vec<(&str, Vec<u8>)> = vec![
+    vec![
         ("NOT_JSON", Vec::new()),
         ("NOT_JSON", b"{".to_vec()),
         ("NOT_JSON", vec![0xff, 0xfe, 0x00]),
@@ -213,7 +212,13 @@ async fn rubbish_is_refused_and_counted_and_harms_nothing() {
                 json!((wall_now() + TimeDelta::hours(1)).to_rfc3339()),
             ),
         ),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn rubbish_is_refused_and_counted_and_harms_nothing() {
+    let mut stage = Stage::live(4).await;
+    let rubbish = rubbish();
     let sent = u64::try_from(rubbish.len()).unwrap();
     for (_, payload) in &rubbish {
         stage.bus.publish(SIGNAL_CHANNEL, payload).await.unwrap();

@@ -10,4 +10,6 @@ mod harness;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod tidy;

@@ -46,9 +46,9 @@ const IMPURE_CALLS: [&str; 10] = [
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// Files and functions that are longer, by path (and name), with their lines. The list may only
-/// shrink: shorten an entry as its code gets shorter, and never add one.
-const LONGER: [(&str, usize); 0] = [];
+/// Files and functions that are longer: lines, path, function. The list may only shrink: shorten an
+/// entry as its code gets shorter, and never add one.
+const LONGER: &str = include_str!("tidy/longer.txt");
 
 fn join(problems: impl IntoIterator<Item = String>) -> String {
     problems.into_iter().collect::<Vec<_>>().join("\n")
@@ -120,7 +120,11 @@ fn files_and_functions_stay_short() {
         }
     }
     let mut problems = Vec::new();
-    let allowed: BTreeMap<&str, usize> = LONGER.into_iter().collect();
+    let allowed: BTreeMap<&str, usize> = LONGER
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(lines, place)| (place, lines.parse().unwrap()))
+        .collect();
     for (place, lines) in &found {
         let limit = allowed.get(place.as_str()).copied().unwrap_or(0);
         if *lines > limit {
@@ -171,21 +175,14 @@ fn nothing_is_left_for_later() {
     assert!(problems.is_empty(), "{}", join(problems));
 }
 
-/// Each section of `rawe.toml` and the structs its keys are the fields of.
-const SECTIONS: [(&str, &str, &str); 5] = [
-    (
-        "consensus",
-        "crates/rawe-consensus/src/config.rs",
-        "ConsensusConfig",
-    ),
-    ("risk", "crates/rawe-execution/src/limits.rs", "RiskLimits"),
-    (
-        "exchange",
-        "bins/paper-exchange/src/args.rs",
-        "ExchangeSection",
-    ),
-    ("feed", "bins/market-feed/src/args.rs", "FeedSection"),
-    ("roster", "crates/rawe-core/src/roster.rs", "RosterAgent"),
+/// Each section of `rawe.toml` and the struct whose fields are its keys.
+const SECTIONS: [(&str, &str); 6] = [
+    ("consensus", "ConsensusConfig"),
+    ("risk", "RiskLimits"),
+    ("agents", "AgentsSection"),
+    ("exchange", "ExchangeSection"),
+    ("feed", "FeedSection"),
+    ("roster", "RosterAgent"),
 ];
 
 /// The names of a struct's fields, read from its source.
@@ -207,11 +204,15 @@ fn every_configuration_key_is_documented() {
     let document = std::fs::read_to_string(root().join(path)).unwrap_or_default();
     assert!(!document.is_empty(), "{path} is missing");
     let mut problems = Vec::new();
-    for (section, file, name) in SECTIONS {
-        let source = std::fs::read_to_string(root().join(file)).unwrap_or_default();
-        let fields = fields_of(&source, name);
+    let sources = rust_sources();
+    for (section, name) in SECTIONS {
+        let head = format!("struct {name} {{");
+        let source = sources.iter().find(|source| source.text.contains(&head));
+        let fields = source.map_or_else(Vec::new, |source| fields_of(&source.text, name));
         if fields.is_empty() {
-            problems.push(format!("[{section}]: no fields of {name} found in {file}"));
+            problems.push(format!(
+                "[{section}]: no fields of {name} found in any source"
+            ));
         }
         if !document.contains(&format!("[{section}]")) {
             problems.push(format!("{path} has no [{section}]"));

@@ -117,7 +117,7 @@ async fn a_frozen_server_is_noticed_by_the_ping_deadline() {
     let frozen = Instant::now();
     let reason = expect_gap(&mut subscription).await;
     assert!(
-        frozen.elapsed() < Duration::from_secs(8),
+        frozen.elapsed() < Duration::from_secs(10),
         "noticed after {:?}",
         frozen.elapsed()
     );

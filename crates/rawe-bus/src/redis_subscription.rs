@@ -20,7 +20,7 @@ use crate::{BusError, BusEvent, Subscription};
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 /// How long the answer to a check may take. A server that is only busy must not be taken for one
 /// that hangs: dropping its link would lose messages.
-const PING_TIMEOUT: Duration = Duration::from_secs(3);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// The shortest wait before connecting again.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 /// The longest wait before connecting again, before jitter.

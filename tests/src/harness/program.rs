@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::{SOON, eventually};
+use super::SOON;
 
 /// The built binary of this name, next to the test's own executable.
 pub(crate) fn binary(name: &str) -> PathBuf {
@@ -115,15 +115,22 @@ impl Program {
         .unwrap();
     }
 
-    /// Waits for the end.
+    /// Waits for the end, which should be near.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        let what = format!("end of {}", self.name);
-        let child = &mut self.child;
-        let status = eventually(&what, || {
-            let status = child.try_wait().unwrap();
-            async move { status }
-        })
-        .await;
+        self.ended_within(SOON).await
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn ended_within(&mut self, limit: Duration) -> ExitStatus {
+        let deadline = Instant::now() + limit;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            let late = Instant::now() > deadline;
+            assert!(!late, "{} did not end within {limit:?}", self.name);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
         // What it wrote at last is read before anyone looks at it.
         for reader in self.readers.drain(..) {
             reader.join().unwrap();
