@@ -282,8 +282,12 @@ fn finish(args: &UpArgs, finish: Finish, summary: Option<Summary>) -> anyhow::Re
         }
     };
     if let Some(summary) = summary {
-        Session::print(&summary.text());
-        if args.summary == SummaryFormat::Json {
+        // Whoever reads JSON lines wants nothing else between them.
+        let json_only = args.log_format == Some(LogFormat::Json);
+        if !json_only {
+            Session::print(&summary.text());
+        }
+        if json_only || args.summary == SummaryFormat::Json {
             Session::print(&serde_json::to_string(&summary)?);
         }
     }

@@ -25,6 +25,8 @@ const WARMING_EVERY: Duration = Duration::from_secs(2);
 const LAST_WORD_PATIENCE: Duration = Duration::from_secs(10);
 /// The counter of the consensus engine's heartbeat by which `--until-orders` is judged.
 pub(crate) const ORDERS_COUNTER: &str = "orders_accepted";
+/// The engine's event that says the same.
+const ORDER_EVENT: &str = "order_accepted";
 /// The process whose word about orders counts.
 const ENGINE: &str = "consensus-engine";
 /// The process whose end is the end of a replay.
@@ -82,6 +84,8 @@ pub(crate) struct Session {
     /// First and last instant of market time played.
     pub(crate) market: Option<(Timestamp, Timestamp)>,
     orders_by_boot: BTreeMap<String, u64>,
+    /// The same from the engine's log, which is there at once; lines of a log may be lost.
+    orders_logged: u64,
     beats: BTreeMap<String, Heartbeat>,
     warming_told: Option<(Instant, String)>,
     replay_ended: Option<Instant>,
@@ -117,6 +121,7 @@ impl Session {
             start_equity: None,
             market: None,
             orders_by_boot: BTreeMap::new(),
+            orders_logged: 0,
             beats: BTreeMap::new(),
             warming_told: None,
             replay_ended: None,
@@ -132,7 +137,8 @@ impl Session {
 
     /// Orders accepted so far, over all starts of the engine.
     pub(crate) fn orders(&self) -> u64 {
-        self.orders_by_boot.values().sum()
+        let counted: u64 = self.orders_by_boot.values().sum();
+        counted.max(self.orders_logged)
     }
 
     /// `redis` or `embedded`.
@@ -194,7 +200,17 @@ impl Session {
         }
     }
 
+    fn note_first_order(&mut self) {
+        if self.orders() > 0 && self.first_order_secs.is_none() {
+            self.first_order_secs = Some(self.elapsed_secs());
+        }
+    }
+
     fn line(&mut self, line: &LogLine) {
+        if line.event == ORDER_EVENT {
+            self.orders_logged += 1;
+            self.note_first_order();
+        }
         if matches!(line.event.as_str(), "class_opened" | "class_closed") {
             self.classes
                 .insert(line.text("class"), line.message.clone());
@@ -317,9 +333,7 @@ impl Session {
                 .copied()
                 .unwrap_or_default();
             self.orders_by_boot.insert(beat.boot_id.clone(), orders);
-            if self.orders() > 0 && self.first_order_secs.is_none() {
-                self.first_order_secs = Some(self.elapsed_secs());
-            }
+            self.note_first_order();
         }
         if self.state.bus == "embedded"
             && let Ok(text) = serde_json::to_vec(&beats)
