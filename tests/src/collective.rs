@@ -48,7 +48,10 @@ async fn three_that_agree_place_an_order_and_two_do_not() {
     .await;
     assert_eq!(
         filled["client_order_id"].as_str(),
-        decision.client_order_id.as_ref().map(|id| id.as_str())
+        decision
+            .client_order_id
+            .as_ref()
+            .map(rawe_core::ClientOrderId::as_str)
     );
     stage.every_order_was_voted_for().await;
 }

@@ -44,16 +44,14 @@ async fn play() -> Run {
     ]);
     let mut program = Program::start(command);
     let status = program
-        .ended_within(std::time::Duration::from_secs(660))
+        .ended_within(std::time::Duration::from_mins(11))
         .await;
     let output = program.output();
     assert!(status.success(), "rawe up ended with {status}:\n{output}");
-    let summaries = output
+    let mut summaries = output
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let summary = summaries
-        .filter(|line| line.get("near_misses").is_some())
-        .last();
+    let summary = summaries.rfind(|line| line.get("near_misses").is_some());
     let bus = RedisBus::connect(&redis.url()).await.unwrap();
     let entries = bus
         .range(DECISIONS_STREAM, EntryId::START, None, 100_000)

@@ -30,7 +30,7 @@ pub(super) fn functions_of(source: &str) -> Vec<Function> {
         let length = if is_one_line {
             Some(0)
         } else {
-            rest.clone().position(|l| is_end(&l)).map(|n| n + 1)
+            rest.clone().position(is_end).map(|n| n + 1)
         };
         functions.push(Function {
             name,
