@@ -243,7 +243,7 @@ impl Submission {
 
     fn after_send(&mut self, outcome: SubmitOutcome) -> Vec<Action> {
         match outcome {
-            SubmitOutcome::Accepted(report) if self.is_same_order(&report) => self.take(*report),
+            SubmitOutcome::Accepted(report) if self.is_answer(&report) => self.take(*report),
             SubmitOutcome::Accepted(report) => {
                 let doubt = format!("the answer is about order {}", report.client_order_id);
                 self.look_up_from_start(Phase::Unknown, doubt)
@@ -403,7 +403,16 @@ impl Submission {
         ]
     }
 
-    /// Whether the report is of the order of this intent: id, symbol, side, size, and not of an
+    /// Whether an acceptance is about what was just sent. Amounts and times are not compared: the
+    /// broker answered this very request, and to doubt it would send the order again.
+    fn is_answer(&self, report: &OrderReport) -> bool {
+        let order = &self.intent.order;
+        report.client_order_id == order.client_order_id.as_str()
+            && report.symbol == order.symbol
+            && report.side == order.side
+    }
+
+    /// Whether an order found under our id is of this intent: id, symbol, side, size, and not of an
     /// earlier decision that had the same id.
     fn is_same_order(&self, report: &OrderReport) -> bool {
         let order = &self.intent.order;
@@ -416,10 +425,6 @@ impl Submission {
         let recent = report
             .submitted_at
             .is_none_or(|submitted| submitted + tolerance >= self.intent.decided_at);
-        report.client_order_id == order.client_order_id.as_str()
-            && report.symbol == order.symbol
-            && report.side == order.side
-            && same_size
-            && recent
+        self.is_answer(report) && same_size && recent
     }
 }
