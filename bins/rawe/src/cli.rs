@@ -10,7 +10,7 @@ use crate::up::options::UpArgs;
 
 /// RAWE: five agents read news and prices, vote, and trade only when the collective agrees.
 #[derive(Parser)]
-#[command(name = "rawe", version, max_term_width = 100)]
+#[command(name = "rawe", version, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
