@@ -15,4 +15,4 @@ mod timeline;
 
 pub use follow::run;
 pub use launch::{founding_main, profile_main};
-pub use setup::{AgentArgs, AgentsSection, load_profile, load_voter};
+pub use setup::{AgentArgs, AgentsSection, load_profile, load_voter, read_profile};

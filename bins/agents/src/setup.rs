@@ -63,7 +63,7 @@ const WARMUP_DAYS_MAX: u32 = 3_650;
 ///
 /// # Errors
 /// All problems of the file, each with its name.
-fn read_profile(path: &Path) -> Result<Profile, ConfigProblems> {
+pub fn read_profile(path: &Path) -> Result<Profile, ConfigProblems> {
     let file = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| {
         ConfigProblems(vec![format!("cannot read the profile {file}: {error}")])

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use agents::read_profile;
 use anyhow::Context as _;
 use rawe_agent::Profile;
 use rawe_core::roster::FOUNDING_AGENTS;
@@ -94,22 +95,6 @@ fn read_table(config: Option<&Path>) -> anyhow::Result<Table> {
     let table = toml::from_str(&text)
         .map_err(|error| ConfigProblems(vec![format!("{}: {error}", path.display())]))?;
     Ok(table)
-}
-
-fn read_profile(path: &Path) -> Result<Profile, ConfigProblems> {
-    let file = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        ConfigProblems(vec![format!("cannot read the profile {file}: {error}")])
-    })?;
-    Profile::from_toml(&text).map_err(|error| {
-        let problems = error.problems();
-        ConfigProblems(
-            problems
-                .into_iter()
-                .map(|problem| format!("{file}: {problem}"))
-                .collect(),
-        )
-    })
 }
 
 /// Profiles the configuration names; relative paths start at its folder.
