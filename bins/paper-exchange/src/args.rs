@@ -117,7 +117,7 @@ pub struct ExchangeArgs {
     )]
     pub secret_key: Option<SecretString>,
 
-    /// Configuration file (TOML); its [exchange] section is read
+    /// Configuration file (TOML); its section "exchange" is read
     #[arg(long, value_name = "FILE", env = "RAWE_CONFIG")]
     pub config: Option<PathBuf>,
 
