@@ -39,7 +39,7 @@ pub struct FeedArgs {
     #[command(flatten)]
     pub broker: BrokerArgs,
 
-    /// Where news comes from: alpaca, scenario[:SEED], or a FILE (JSON lines or CSV, also
+    /// Where news comes from: alpaca, scenario, scenario:SEED, or a FILE (JSON lines or CSV, also
     /// gzipped); may be given often [default: alpaca]
     #[arg(long, value_name = "SOURCE", env = "RAWE_FEED_NEWS")]
     pub news: Vec<NewsSource>,

@@ -3,7 +3,7 @@
 //! The traits of the broker and the journal live here; Alpaca and SQLite do not. Everything but
 //! the traits is pure: events in, actions out, time passed as an argument. The way of an order is
 //! [`chain`] (its id), [`gate`] (may it be sent, and how big), [`submission`] (sent exactly once,
-//! its outcome known), [`tracker`] (what became of it); [`settle`] performs the actions.
+//! its outcome known), [`tracker`] (what became of it); [`settle()`] performs the actions.
 
 pub mod broker;
 pub mod build;

@@ -18,7 +18,8 @@ const LOOPBACK_KEY: &str = "paper";
 /// What every process of the collective takes.
 #[derive(Args, Clone)]
 pub struct CommonArgs {
-    /// Redis to talk over: redis://[user:password@]host[:port][/db], or rediss:// for TLS
+    /// Redis to talk over: redis://user:password@host:port/db (the host alone will do), or rediss://
+    /// for TLS
     #[arg(
         long,
         value_name = "URL",
