@@ -100,6 +100,8 @@ pub(crate) fn proposal(signal: &ArbitrageSignal) -> String {
         .or_else(|| evidence("narrative"))
         // A price that moves by itself is not explained by the loudest story.
         .filter(|text| !text.is_empty() && signal.signal_type != SignalType::CapitalLeads)
+        // What does not hold together has no headline that speaks for it: it is small talk.
+        .filter(|_| !matches!(evidence("coherence_rating"), Some("D" | "NR")))
         .map_or_else(String::new, |text| {
             format!(": \u{201c}{}\u{201d}", shortened(text, 70))
         });
