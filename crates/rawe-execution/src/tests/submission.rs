@@ -11,7 +11,7 @@ use rawe_core::{DecisionId, Purpose, RoundOutcome};
 use rust_decimal::Decimal;
 
 use super::{approved, at, dec, symbol};
-use crate::broker::{Broker, OrderStatus, Rejection, SubmitOutcome};
+use crate::broker::{Broker, OrderReport, OrderStatus, Rejection, Side, SubmitOutcome};
 use crate::journal::Journal;
 use crate::settle::{Until, resolve_unresolved, settle};
 use crate::submission::{Action, End, Event, Phase, Submission};
@@ -358,5 +358,70 @@ proptest! {
         let at_broker = broker.orders().first().map(|order| order.filled_quantity);
         prop_assert_eq!(in_books, at_broker);
         prop_assert_eq!(at_broker.unwrap_or_default(), broker.quantity(&symbol("AAPL")));
+    }
+}
+
+/// An acceptance is matched by id, asset and side: some brokers do not echo the amount, and to
+/// doubt such an answer would send the order a second time.
+#[test]
+fn an_acceptance_is_matched_by_id_asset_and_side() {
+    let sent = || {
+        let mut submission = submission();
+        submission.begin();
+        submission.apply(Event::Recorded, at(0));
+        submission
+    };
+    let order = sent().intent().order.clone();
+    let opposite = match order.side {
+        Side::Buy => Side::Sell,
+        Side::Sell => Side::Buy,
+    };
+    let answer = OrderReport {
+        broker_order_id: "1".into(),
+        client_order_id: order.client_order_id.as_str().into(),
+        symbol: order.symbol.clone(),
+        side: order.side,
+        status: OrderStatus::Working,
+        quantity: None,
+        notional: None,
+        filled_quantity: Decimal::ZERO,
+        filled_average_price: None,
+        submitted_at: None,
+        filled_at: None,
+        updated_at: None,
+    };
+    let cases = [
+        ("amount not echoed", answer.clone(), Phase::Working),
+        (
+            "another id",
+            OrderReport {
+                client_order_id: "rawe-other".into(),
+                ..answer.clone()
+            },
+            Phase::Unknown,
+        ),
+        (
+            "another asset",
+            OrderReport {
+                symbol: symbol("MSFT"),
+                ..answer.clone()
+            },
+            Phase::Unknown,
+        ),
+        (
+            "the other side",
+            OrderReport {
+                side: opposite,
+                ..answer
+            },
+            Phase::Unknown,
+        ),
+    ];
+    for (case, report, expected) in cases {
+        let mut submission = sent();
+        let outcome = SubmitOutcome::Accepted(Box::new(report));
+        submission.apply(Event::Sent(outcome), at(1));
+        assert_eq!(submission.phase(), expected, "{case}");
+        assert_eq!(submission.sends(), 1, "{case}");
     }
 }
