@@ -197,13 +197,13 @@ fn a_void_decision_is_not_sent_and_not_sent_again() {
     assert_eq!(submission.sends(), 1);
 }
 
-type Change = fn(&mut crate::broker::OrderReport);
+type Change = fn(&mut OrderReport);
 
 #[test]
 fn an_id_taken_by_another_order_does_not_count_as_placed() {
     let cases: [(&str, Change, bool); 5] = [
         ("the same", |_| {}, true),
-        ("other side", |r| r.side = crate::broker::Side::Sell, false),
+        ("other side", |r| r.side = Side::Sell, false),
         ("other size", |r| r.notional = Some(dec("999")), false),
         (
             "in units",
