@@ -10,10 +10,12 @@ use functions::functions_of;
 use sources::{Source, manifest, root, rust_sources, text_sources};
 
 /// Crates that are synchronous and deterministic: state in, event in, effects out.
-const PURE_CRATES: [&str; 6] = [
+const PURE_CRATES: [&str; 8] = [
     "rawe-core",
     "rawe-narrative",
     "rawe-agent",
+    "rawe-sentiment",
+    "rawe-evaluation",
     "rawe-consensus",
     "rawe-execution",
     "rawe-market",

@@ -1,0 +1,5 @@
+//! How good the engine is, on dated and labelled data: metrics with intervals, the protocols they
+//! are measured by, and reports.
+//!
+//! Pure: items, bars and labels come in as values, results go out as values. Reading files,
+//! progress bars and writing reports to disk belong to the `rawe` command.
