@@ -1,6 +1,8 @@
 //! The engine: items and bars in, effects and features out. It holds the parts together and
 //! decides which stream an item belongs to; each part's arithmetic is in its own module.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta};
 use rawe_core::{AssetClass, Bar, NewsItem, Symbol, Timestamp};
 
@@ -15,7 +17,7 @@ use crate::hash::FastMap;
 use crate::linking::{LINKS_MAX, Linker};
 use crate::seasonal::{Cadence, Seasonal};
 use crate::tokens::Tokens;
-use crate::tone::ToneScorer;
+use crate::tone::{SentimentModel, SentimentText, ToneScorer, bounded};
 
 /// A narrative weighs on an asset if an item linked to it came in this time, hours.
 const BRIEF_HOURS: i64 = 48;
@@ -51,6 +53,8 @@ pub struct NarrativeEngine {
     crypto_seasonal: Seasonal<Z_COUNT>,
     clusterer: Clusterer,
     scorer: ToneScorer,
+    /// What scores in place of the lexicon.
+    sentiment: Option<Arc<dyn SentimentModel>>,
     tokens: Tokens,
     links: Vec<Symbol>,
     weights: Vec<(u32, f64)>,
@@ -69,11 +73,19 @@ impl NarrativeEngine {
             crypto_seasonal: Seasonal::default(),
             clusterer: Clusterer::new(),
             scorer: ToneScorer::default(),
+            sentiment: None,
             tokens: Tokens::default(),
             links: Vec::new(),
             weights: Vec::new(),
             delivered: Delivered::default(),
         }
+    }
+
+    /// The same engine with another model of tone than the lexicon.
+    #[must_use]
+    pub fn with_sentiment(mut self, model: Arc<dyn SentimentModel>) -> Self {
+        self.sentiment = Some(model);
+        self
     }
 
     /// Takes an item in at its `first_seen`. Items come in time order; a late one counts as if it
@@ -85,7 +97,7 @@ impl NarrativeEngine {
         }
         let at = sensible(item.first_seen);
         self.tokens.read(&item.headline, &item.text);
-        let tone = self.scorer.score(&self.tokens, item.register);
+        let tone = self.tone(item);
         self.link(item);
         let weight = 1.0 / (self.links.len().max(1) as f64).sqrt();
         let tagged_crypto = self.links.iter().any(|s| s.class() == AssetClass::Crypto);
@@ -114,6 +126,18 @@ impl NarrativeEngine {
         self.clusterer.add(&incoming, &mut effects);
         self.name_assets(&mut effects);
         effects
+    }
+
+    /// The tone of the whole item, whose tokens have been read.
+    fn tone(&mut self, item: &NewsItem) -> f64 {
+        match &self.sentiment {
+            None => self.scorer.score(&self.tokens, item.register),
+            Some(model) => bounded(model.score(&SentimentText {
+                headline: &item.headline,
+                text: &item.text,
+                register: item.register,
+            })),
+        }
     }
 
     /// Fills `self.links`; assets given by a source become known by that.

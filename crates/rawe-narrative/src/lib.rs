@@ -26,7 +26,7 @@ pub use effects::{NarrativeEffect, NarrativeState};
 pub use engine::{EngineConfig, NarrativeEngine};
 pub use features::{AssetFeatures, FeatureSnapshot, NarrativeBrief};
 pub use rating::Rating;
-pub use tone::tone;
+pub use tone::{SentimentModel, SentimentText, tone};
 
 /// Hours from `from` to `to`, negative if `to` is earlier.
 fn hours_between(from: rawe_core::Timestamp, to: rawe_core::Timestamp) -> f64 {

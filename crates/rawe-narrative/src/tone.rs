@@ -6,6 +6,11 @@ use rawe_core::Register;
 use crate::lexicon::{Entry, Lexicon, WordId};
 use crate::tokens::{TokenKind, Tokens};
 
+mod model;
+
+pub(crate) use model::bounded;
+pub use model::{LexiconModel, SentimentModel, SentimentText};
+
 /// A direction word looks this many tokens around for the thing that moves.
 const NEIGHBOURHOOD_TOKENS: usize = 4;
 /// Weight of a direction word with its noun.
