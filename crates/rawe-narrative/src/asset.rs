@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use rawe_core::calendar::{new_york_date, new_york_midnight};
 use rawe_core::{AssetClass, Bar, Symbol, Timeframe, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::decay::{OWN, Reading, Stream};
 use crate::features::AssetFeatures;
@@ -44,7 +45,7 @@ pub(crate) struct StreamScan {
 }
 
 /// One asset.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct AssetState {
     pub(crate) symbol: Symbol,
     pub(crate) own: Stream,
@@ -177,7 +178,7 @@ impl AssetState {
 }
 
 /// Narrative volatility: exponentially weighted deviation of the change of I, annualised.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Flux {
     last: Option<(Timestamp, f64)>,
     squares: f64,

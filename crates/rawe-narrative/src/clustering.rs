@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use chrono::TimeDelta;
 use rawe_core::{NewsItem, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::compact;
 use crate::effects::NarrativeEffect;
@@ -50,7 +51,7 @@ pub(crate) struct Incoming<'a> {
 }
 
 /// All living narratives.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Clusterer {
     vocabulary: Vocabulary,
     index: Index,
@@ -66,7 +67,9 @@ pub(crate) struct Clusterer {
     copies: FastMap<u64, (Slot, u64)>,
     copy_order: VecDeque<u64>,
     last: Option<Slot>,
+    #[serde(skip)]
     terms: Vec<TermId>,
+    #[serde(skip)]
     dots: Dots,
 }
 

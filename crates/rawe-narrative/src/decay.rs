@@ -3,9 +3,10 @@
 
 use crate::hours_between;
 use rawe_core::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Decayed sums of one half-life: Σw, Σws and Σws² of items of weight w and tone s.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sums {
     /// N = Σw.
     pub(crate) n: f64,
@@ -44,7 +45,7 @@ impl Sums {
 const HALF_LIVES_HOURS: [f64; 5] = [4.0, 6.0, 12.0, 48.0, 72.0];
 
 /// What distinguishes a market-wide stream from one asset's own.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StreamKind {
     /// Added to N inside the logarithm of intensity.
     intensity_floor: f64,
@@ -64,7 +65,7 @@ pub(crate) const MARKET_WIDE: StreamKind = StreamKind {
 };
 
 /// The decayed state of one stream of items.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Stream {
     kind: StreamKind,
     at: Option<Timestamp>,
@@ -136,7 +137,7 @@ impl Stream {
 }
 
 /// One decayed sum of one half-life, for the state of a narrative.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Decayed {
     at: Option<Timestamp>,
     sums: Sums,

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use rawe_core::NewsItem;
+use serde::{Deserialize, Serialize};
 
 use crate::hash::{FastSet, text_hash};
 use crate::tokens::truncate;
@@ -13,7 +14,7 @@ const REMEMBERED: usize = 8_192;
 const ID_BYTES_MAX: usize = 256;
 
 /// The items delivered lately.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Delivered {
     known: FastSet<u64>,
     order: VecDeque<u64>,

@@ -2,13 +2,106 @@
 //! keyed by outside text is bounded. No table's iteration order may reach a result.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::ops::{Deref, DerefMut};
 
-/// A hash map with the fixed hash below.
-pub(crate) type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<FastHasher>>;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A hash set with the fixed hash below.
-pub(crate) type FastSet<K> = HashSet<K, BuildHasherDefault<FastHasher>>;
+/// A hash map with the fixed hash below. It is written to a snapshot sorted by key, so that equal
+/// maps give equal bytes whatever happened to them before.
+#[derive(Clone, Debug)]
+pub(crate) struct FastMap<K, V>(HashMap<K, V, BuildHasherDefault<FastHasher>>);
+
+/// A hash set with the fixed hash below, written sorted as [`FastMap`] is.
+#[derive(Clone, Debug)]
+pub(crate) struct FastSet<K>(HashSet<K, BuildHasherDefault<FastHasher>>);
+
+impl<K, V> Default for FastMap<K, V> {
+    fn default() -> Self {
+        Self(HashMap::default())
+    }
+}
+
+impl<K, V> Deref for FastMap<K, V> {
+    type Target = HashMap<K, V, BuildHasherDefault<FastHasher>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<K, V> DerefMut for FastMap<K, V> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl<K: Eq + Hash, V> FromIterator<(K, V)> for FastMap<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+impl<K, V> IntoIterator for FastMap<K, V> {
+    type Item = (K, V);
+    type IntoIter = std::collections::hash_map::IntoIter<K, V>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<K: Ord + Serialize, V: Serialize> Serialize for FastMap<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut pairs: Vec<(&K, &V)> = self.0.iter().collect();
+        pairs.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        serializer.collect_map(pairs)
+    }
+}
+
+impl<'de, K, V> Deserialize<'de> for FastMap<K, V>
+where
+    K: Eq + Hash + Deserialize<'de>,
+    V: Deserialize<'de>,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        HashMap::deserialize(deserializer).map(Self)
+    }
+}
+
+impl<K> Default for FastSet<K> {
+    fn default() -> Self {
+        Self(HashSet::default())
+    }
+}
+
+impl<K> Deref for FastSet<K> {
+    type Target = HashSet<K, BuildHasherDefault<FastHasher>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<K> DerefMut for FastSet<K> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl<K: Ord + Serialize> Serialize for FastSet<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut keys: Vec<&K> = self.0.iter().collect();
+        keys.sort_unstable();
+        serializer.collect_seq(keys)
+    }
+}
+
+impl<'de, K: Eq + Hash + Deserialize<'de>> Deserialize<'de> for FastSet<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        HashSet::deserialize(deserializer).map(Self)
+    }
+}
 
 const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
 

@@ -12,6 +12,7 @@ mod lexicon;
 mod linking;
 mod price;
 mod seasonal;
+mod snapshot;
 mod terms;
 mod tokens;
 mod voices;

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use chrono::{DurationRound, TimeDelta};
 use rawe_core::calendar::{new_york_date, new_york_midnight};
 use rawe_core::{AssetClass, Bar, Timeframe, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// Window of the hourly deviation, hours.
 const WINDOW_HOURS: usize = 168;
@@ -23,7 +24,7 @@ const BARS_PER_SESSION_MAX: usize = 26;
 const SIGMA_MIN: f64 = 1e-9;
 
 /// The price blocks at one instant. `None`: history too short or no movement at all.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PriceReading {
     pub(crate) close: Option<f64>,
     pub(crate) sigma: Option<f64>,
@@ -39,7 +40,7 @@ const HORIZONS_HOURS: [usize; 5] = [6, 24, 48, 120, 168];
 const HORIZONS_SESSIONS: [usize; 5] = [1, 3, 3, 5, 7];
 
 /// The closes of one asset, as far back as the blocks look.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum PriceHistory {
     /// Crypto by the hour.
     Hourly(HourlyCloses),
@@ -81,7 +82,7 @@ impl PriceHistory {
 }
 
 /// Closes on the hourly grid; a missing bar repeats the last close.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct HourlyCloses {
     closes: VecDeque<f64>,
     /// Hour index of the newest entry, and of the newest that a bar gave.
@@ -178,7 +179,7 @@ fn hour_index(end: Timestamp) -> i64 {
 }
 
 /// One close of a market with sessions.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct SessionClose {
     /// Number of the session's day.
     day: i64,
@@ -189,7 +190,7 @@ struct SessionClose {
 }
 
 /// Closes by session: one a session or several.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct SessionCloses {
     class: AssetClass,
     timeframe: Timeframe,

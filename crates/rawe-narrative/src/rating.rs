@@ -1,5 +1,7 @@
 //! Grades of a narrative: the coherence rating AAA to D, and the entropy of its tone.
 
+use serde::{Deserialize, Serialize};
+
 use std::fmt;
 
 /// Items whose tone is nearer to 0 than this are neutral.
@@ -81,7 +83,7 @@ impl fmt::Display for Rating {
 }
 
 /// Items of a narrative by the sign of their tone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ToneCounts {
     negative: u64,
     neutral: u64,

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use chrono::TimeDelta;
 use rawe_core::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::hash::FastMap;
 
@@ -32,10 +33,19 @@ pub(crate) enum Cadence {
     Daily,
 }
 
+/// One scan's values and when they were taken.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Observation<const N: usize> {
+    #[serde(with = "crate::snapshot::instant")]
+    at: Timestamp,
+    #[serde(with = "crate::snapshot::numbers")]
+    values: [f64; N],
+}
+
 /// The past of `N` values that are scanned together.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Seasonal<const N: usize> {
-    slots: FastMap<u16, VecDeque<(Timestamp, [f64; N])>>,
+    slots: FastMap<u16, VecDeque<Observation<N>>>,
 }
 
 /// The key of the daily history: not a minute of a day.
@@ -65,7 +75,7 @@ impl<const N: usize> Seasonal<N> {
         match cadence {
             Cadence::Intraday(_) => {
                 let oldest = instant - TimeDelta::days(INTRADAY_DAYS);
-                while rows.front().is_some_and(|(at, _)| *at < oldest) {
+                while rows.front().is_some_and(|row| row.at < oldest) {
                     rows.pop_front();
                 }
             }
@@ -73,7 +83,7 @@ impl<const N: usize> Seasonal<N> {
                 // A second scan of the same day replaces nothing and is not compared with itself.
                 let day = rawe_core::calendar::new_york_date(instant);
                 let known = |at: Timestamp| rawe_core::calendar::new_york_date(at) == day;
-                if rows.back().is_some_and(|(at, _)| known(*at)) {
+                if rows.back().is_some_and(|row| known(row.at)) {
                     rows.pop_back();
                 }
                 while rows.len() > DAILY_SESSIONS {
@@ -82,8 +92,11 @@ impl<const N: usize> Seasonal<N> {
             }
         }
         let scores = (rows.len() >= least)
-            .then(|| std::array::from_fn(|i| z(values[i], rows.iter().map(|(_, row)| row[i]))));
-        rows.push_back((instant, values));
+            .then(|| std::array::from_fn(|i| z(values[i], rows.iter().map(|row| row.values[i]))));
+        rows.push_back(Observation {
+            at: instant,
+            values,
+        });
         while rows.len() > SLOT_ROWS_MAX {
             rows.pop_front();
         }

@@ -1,6 +1,8 @@
 //! The running vocabulary: terms as numbers, and how common each is. Bounded: rare terms that no
 //! live narrative uses are forgotten first.
 
+use serde::{Deserialize, Serialize};
+
 use crate::hash::{FastMap, text_hash};
 use crate::tokens::{TokenKind, Tokens};
 
@@ -27,7 +29,7 @@ she should so some such than that that's the their them then there these they th
 to too under until up us ve very via was we were what when where which while who why will with \
 would you your yours s t d m don't can't amp";
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Term {
     text: Box<str>,
     /// In how many items it stood; 0 marks a free number.
@@ -37,7 +39,7 @@ struct Term {
 }
 
 /// Terms, their frequencies and the number of items so far.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Vocabulary {
     ids: FastMap<u64, TermId>,
     terms: Vec<Term>,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use chrono::TimeDelta;
 use rawe_core::{NewsItem, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::hash::{FastMap, text_hash};
 
@@ -25,7 +26,7 @@ pub(crate) fn voice_of(item: &NewsItem) -> Voice {
 }
 
 /// All active voices.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ActiveVoices {
     events: VecDeque<(Timestamp, Voice)>,
     counts: FastMap<Voice, u32>,
@@ -62,7 +63,7 @@ impl ActiveVoices {
 }
 
 /// The voices that told one narrative, with the time of their last word.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tellers(Vec<(Voice, Timestamp)>);
 
 impl Tellers {

@@ -1,6 +1,8 @@
 //! The inverted index: which narratives use a term, and how much. Kept in step with the narratives
 //! by the clusterer.
 
+use serde::{Deserialize, Serialize};
+
 use super::narrative::powered;
 use crate::compact;
 use crate::terms::{TermId, Vocabulary};
@@ -9,7 +11,7 @@ use crate::terms::{TermId, Vocabulary};
 pub(crate) type Slot = u32;
 
 /// Postings by term.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Index {
     postings: Vec<Vec<(Slot, f32)>>,
 }

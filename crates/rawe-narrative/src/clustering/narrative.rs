@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use chrono::TimeDelta;
 use rawe_core::{NewsItem, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::compact;
 use crate::decay::Decayed;
@@ -38,7 +39,7 @@ const NAME_TERMS: usize = 4;
 const NAME_COUNT_MIN: f32 = 2.0;
 
 /// One term of a narrative.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct NarrativeTerm {
     pub(crate) id: TermId,
     /// In how many independent items it stood.
@@ -48,7 +49,7 @@ pub(crate) struct NarrativeTerm {
 }
 
 /// The most central headline so far, with the terms needed to compare it again.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Headline {
     text: Box<str>,
     terms: Box<[TermId]>,
@@ -58,7 +59,7 @@ struct Headline {
 type PastState = Box<[(TermId, f32)]>;
 
 /// One living narrative.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Narrative {
     pub(crate) id: Box<str>,
     /// Rank by founding; also tells a narrative from an earlier one in the same place.
