@@ -7,6 +7,7 @@
 use chrono::{DurationRound, TimeDelta};
 use rawe_core::calendar::{MarketCalendar, Session, new_york_date};
 use rawe_core::{AssetClass, Timeframe, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// The opening scan comes this long after the open: items until 09:30 are in, prices have settled.
 const OPENING_DELAY_MINUTES: i64 = 5;
@@ -40,7 +41,7 @@ impl GridPoint {
 }
 
 /// What kinds of assets there are so far, and the grid they give.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScanGrid {
     /// At least one crypto asset.
     pub crypto: bool,

@@ -7,6 +7,7 @@
 
 use chrono::TimeDelta;
 use rawe_core::{Bar, Direction, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// When a paper position opens and closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ impl PaperRules {
     };
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Held {
     direction: Direction,
     price: f64,
@@ -36,7 +37,7 @@ struct Held {
 }
 
 /// What was decided and waits for the next price.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Order {
     decided: Timestamp,
     close: bool,
@@ -44,7 +45,7 @@ struct Order {
 }
 
 /// A paper position of one asset.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PaperPosition {
     held: Option<Held>,
     order: Option<Order>,

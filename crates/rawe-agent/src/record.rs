@@ -109,7 +109,7 @@ impl CollectiveRules {
 }
 
 /// The collective's paper trades in one class of assets.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassRecord {
     /// Closed paper trades.
     pub trades: u64,
@@ -140,7 +140,7 @@ impl ClassRecord {
 }
 
 /// How one agent's own votes have done in one class.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OwnRecord {
     /// Closed paper trades: from a vote to its end.
     pub trades: u64,

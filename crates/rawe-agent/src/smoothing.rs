@@ -3,6 +3,7 @@
 
 use chrono::TimeDelta;
 use rawe_core::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Half-life of the record behind a learned sign, in days.
 pub const SIGN_HALF_LIFE_DAYS: f64 = 60.0;
@@ -40,7 +41,7 @@ pub(crate) fn hours_between(from: Timestamp, to: Timestamp) -> f64 {
 }
 
 /// E_h of the specification: the mean of all values so far, each weighted 2^(-age / h).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ExponentialMean {
     half_life_hours: f64,
     numerator: f64,
@@ -90,7 +91,7 @@ impl ExponentialMean {
 /// previous value times the return that followed, in sigmas; exponential mean), 0 at first.
 ///
 /// Whether to follow or to fade a signal is thus learned per asset, never hard-coded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LearnedSign {
     profit: ExponentialMean,
     silent: TimeDelta,
