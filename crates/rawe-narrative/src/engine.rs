@@ -1,6 +1,8 @@
 //! The engine: items and bars in, effects and features out. It holds the parts together and
 //! decides which stream an item belongs to; each part's arithmetic is in its own module.
 
+mod snapshot;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta};

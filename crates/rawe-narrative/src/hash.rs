@@ -16,6 +16,12 @@ pub(crate) struct FastMap<K, V>(HashMap<K, V, BuildHasherDefault<FastHasher>>);
 #[derive(Clone, Debug)]
 pub(crate) struct FastSet<K>(HashSet<K, BuildHasherDefault<FastHasher>>);
 
+impl<K: Eq + Hash, V: PartialEq> PartialEq for FastMap<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
 impl<K, V> Default for FastMap<K, V> {
     fn default() -> Self {
         Self(HashMap::default())
@@ -66,6 +72,12 @@ where
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         HashMap::deserialize(deserializer).map(Self)
+    }
+}
+
+impl<K: Eq + Hash> PartialEq for FastSet<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
     }
 }
 

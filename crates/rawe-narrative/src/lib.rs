@@ -12,7 +12,6 @@ mod lexicon;
 mod linking;
 mod price;
 mod seasonal;
-mod snapshot;
 mod terms;
 mod tokens;
 mod voices;
@@ -21,6 +20,7 @@ pub mod effects;
 pub mod engine;
 pub mod features;
 pub mod rating;
+pub mod snapshot;
 pub mod tone;
 
 pub use effects::{NarrativeEffect, NarrativeState};

@@ -1,0 +1,206 @@
+//! A walk over everything a state would write, to find numbers that are none. It covers fields that
+//! are added later without being told of them.
+
+use std::fmt;
+
+use serde::ser::{self, Serialize, Serializer};
+
+/// Whether every floating-point number of a state is finite.
+pub fn is_finite<T: Serialize + ?Sized>(state: &T) -> bool {
+    state.serialize(Walk).is_ok()
+}
+
+/// Walks and keeps nothing.
+#[derive(Clone, Copy)]
+struct Walk;
+
+/// A number that is none was found.
+#[derive(Debug)]
+struct Found;
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number is not finite")
+    }
+}
+
+impl std::error::Error for Found {}
+
+impl ser::Error for Found {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self
+    }
+}
+
+type Walked = Result<(), Found>;
+
+/// Methods for values without a number in them.
+macro_rules! passed_over {
+    ($($method:ident: $type:ty),*) => {
+        $(fn $method(self, _: $type) -> Walked { Ok(()) })*
+    };
+}
+
+impl Serializer for Walk {
+    type Ok = ();
+    type Error = Found;
+    type SerializeSeq = Self;
+    type SerializeTuple = Self;
+    type SerializeTupleStruct = Self;
+    type SerializeTupleVariant = Self;
+    type SerializeMap = Self;
+    type SerializeStruct = Self;
+    type SerializeStructVariant = Self;
+
+    passed_over!(serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32,
+        serialize_i64: i64, serialize_u8: u8, serialize_u16: u16, serialize_u32: u32,
+        serialize_u64: u64, serialize_char: char, serialize_str: &str, serialize_bytes: &[u8],
+        serialize_unit_struct: &'static str);
+
+    fn serialize_f32(self, value: f32) -> Walked {
+        self.serialize_f64(value.into())
+    }
+    fn serialize_f64(self, value: f64) -> Walked {
+        value.is_finite().then_some(()).ok_or(Found)
+    }
+    fn serialize_none(self) -> Walked {
+        Ok(())
+    }
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Walked {
+        value.serialize(self)
+    }
+    fn serialize_unit(self) -> Walked {
+        Ok(())
+    }
+    fn serialize_unit_variant(self, _: &'static str, _: u32, _: &'static str) -> Walked {
+        Ok(())
+    }
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Walked {
+        value.serialize(self)
+    }
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        value: &T,
+    ) -> Walked {
+        value.serialize(self)
+    }
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self, Found> {
+        Ok(self)
+    }
+    fn serialize_tuple(self, _: usize) -> Result<Self, Found> {
+        Ok(self)
+    }
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, Found> {
+        Ok(self)
+    }
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self, Found> {
+        Ok(self)
+    }
+    fn serialize_map(self, _: Option<usize>) -> Result<Self, Found> {
+        Ok(self)
+    }
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Found> {
+        Ok(self)
+    }
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self, Found> {
+        Ok(self)
+    }
+    fn collect_str<T: fmt::Display + ?Sized>(self, _: &T) -> Walked {
+        Ok(())
+    }
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+}
+
+/// Walks into the parts of a compound of one kind.
+macro_rules! walks {
+    ($($kind:ident::$method:ident),*) => {
+        $(impl ser::$kind for Walk {
+            type Ok = ();
+            type Error = Found;
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Walked {
+                value.serialize(*self)
+            }
+            fn end(self) -> Walked {
+                Ok(())
+            }
+        })*
+    };
+}
+
+/// The same where fields have names.
+macro_rules! walks_named {
+    ($($kind:ident),*) => {
+        $(impl ser::$kind for Walk {
+            type Ok = ();
+            type Error = Found;
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                _: &'static str,
+                value: &T,
+            ) -> Walked {
+                value.serialize(*self)
+            }
+            fn end(self) -> Walked {
+                Ok(())
+            }
+        })*
+    };
+}
+
+walks!(
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field,
+    SerializeTupleVariant::serialize_field
+);
+walks_named!(SerializeStruct, SerializeStructVariant);
+
+impl ser::SerializeMap for Walk {
+    type Ok = ();
+    type Error = Found;
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Walked {
+        key.serialize(*self)
+    }
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Walked {
+        value.serialize(*self)
+    }
+    fn end(self) -> Walked {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_none_is_found_wherever_it_hides() {
+        let good = (1.0_f64, Some(-2.5_f32), vec![[0.0_f64; 3]], "text", 7_u64);
+        assert!(is_finite(&good));
+        assert!(!is_finite(&[1.0, f64::NAN]));
+        assert!(!is_finite(&Some(f32::INFINITY)));
+        assert!(!is_finite(&BTreeMap::from([(
+            3_u8,
+            (f64::NEG_INFINITY, 'x')
+        )])));
+    }
+}
