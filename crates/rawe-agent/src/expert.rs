@@ -4,12 +4,15 @@
 //! A state is advanced at every scan, also while the agent abstains. A block that is missing now
 //! (history too short) gives `None`, which counts as e = 0; the parts that are known still learn.
 
+mod state;
+
 use rawe_core::Timestamp;
-use rawe_narrative::AssetFeatures;
+use rawe_narrative::{AssetFeatures, Feature, Measure, StreamChoice};
 
 use crate::lens::{Lens, abnormal_tone, price_move};
 use crate::profile::Profile;
 use crate::smoothing::{ExponentialMean, LearnedSign, clip, clip_to, sign};
+pub(crate) use state::ExpertState;
 
 /// Half-life of crowd and silence wherever the lens does not set it, hours.
 const CROWD_HALF_LIFE_HOURS: f64 = 24.0;
@@ -107,7 +110,10 @@ impl Expert {
             } => {
                 let raw = self.gap(at, features, limit, scale);
                 let learned = self.learned.step(at, raw, features.return_in_sigmas);
-                let own = self.second.push_known(at, features.z_intensity_48_own);
+                let own = self.second.push_known(
+                    at,
+                    features.get(Feature::Abnormal(Measure::intensity(48), StreamChoice::Own)),
+                );
                 let own = own.map(|mean| clip(mean / scale));
                 let damper = self.damper(at, features);
                 raw.zip(own).zip(damper).map(|((raw, own), damper)| {
@@ -121,7 +127,9 @@ impl Expert {
                 ..
             } => {
                 let crowd = self.main.push_known(at, crowd_block(features));
-                let mood = self.second.push_known(at, features.z_tone_12);
+                let mood = self
+                    .second
+                    .push_known(at, features.get(Feature::abnormal(Measure::tone(12))));
                 let trend = price_move(features, move_hours).map(clip);
                 crowd.zip(mood).zip(trend).map(|((crowd, mood), trend)| {
                     clip((clip(crowd / scale) + clip(mood / scale) + trend) / divisor)
@@ -134,8 +142,8 @@ impl Expert {
     fn attention(&mut self, at: Timestamp, features: &AssetFeatures, scale: f64) -> Option<f64> {
         let flux = self.flux_sensitivity;
         let attention = features
-            .z_intensity_12
-            .zip(features.z_velocity)
+            .get(Feature::abnormal(Measure::intensity(12)))
+            .zip(features.get(Feature::abnormal(Measure::Velocity)))
             .map(|(intensity, v)| f64::midpoint(intensity, clip_to(flux * v, Z_LIMIT)));
         self.main
             .push_known(at, attention)
@@ -151,8 +159,8 @@ impl Expert {
         scale: f64,
     ) -> Option<f64> {
         let gap = features
-            .z_tone_48
-            .zip(features.m48)
+            .get(Feature::abnormal(Measure::tone(48)))
+            .zip(features.get(Feature::Move(48)))
             .map(|(tone, moved)| clip_to(tone, limit) - clip_to(moved, limit));
         self.main.push_known(at, gap).map(|mean| clip(mean / scale))
     }
@@ -166,13 +174,16 @@ impl Expert {
         scale: f64,
     ) -> Option<f64> {
         let crowd = self.second.push_known(at, crowd_block(features));
-        let surprise = features.m24.zip(crowd).map(|(moved, crowd)| {
-            if moved.abs() > shock {
-                sign(moved) * silence(crowd)
-            } else {
-                0.0
-            }
-        });
+        let surprise = features
+            .get(Feature::Move(24))
+            .zip(crowd)
+            .map(|(moved, crowd)| {
+                if moved.abs() > shock {
+                    sign(moved) * silence(crowd)
+                } else {
+                    0.0
+                }
+            });
         self.main
             .push_known(at, surprise)
             .map(|mean| clip(mean / scale))
@@ -181,7 +192,7 @@ impl Expert {
     /// kappa = 1 / (1 + stress sensitivity max(0, E_24 z(D_48h))), in 0..1.
     fn damper(&mut self, at: Timestamp, features: &AssetFeatures) -> Option<f64> {
         self.dispute
-            .push_known(at, features.z_dispersion_48)
+            .push_known(at, features.get(Feature::abnormal(Measure::dispersion(48))))
             .map(|dispute| 1.0 / (1.0 + self.stress_sensitivity * dispute.max(0.0)))
     }
 }
@@ -194,8 +205,8 @@ fn discounted(s: f64, moved: f64) -> f64 {
 /// (z(I_48h) + z(I_12h)) / 2 of the market stream.
 fn crowd_block(features: &AssetFeatures) -> Option<f64> {
     features
-        .z_intensity_48
-        .zip(features.z_intensity_12)
+        .get(Feature::abnormal(Measure::intensity(48)))
+        .zip(features.get(Feature::abnormal(Measure::intensity(12))))
         .map(|(slow, fast)| f64::midpoint(slow, fast))
 }
 

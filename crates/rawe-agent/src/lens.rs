@@ -3,7 +3,7 @@
 //! A sixth personality chooses one of these kinds and its own numbers; it needs no code. Defaults
 //! are the measured ones. How an expert computes is in [`crate::expert`].
 
-use rawe_narrative::AssetFeatures;
+use rawe_narrative::{AssetFeatures, Feature, Measure};
 use serde::{Deserialize, Serialize};
 
 use crate::smoothing::{SIGN_HALF_LIFE_DAYS, SIGN_SILENT_DAYS};
@@ -242,24 +242,12 @@ impl Lens {
 
 /// m_h of the features, by its horizon in hours.
 pub(crate) fn price_move(features: &AssetFeatures, hours: u32) -> Option<f64> {
-    match hours {
-        6 => features.m6,
-        24 => features.m24,
-        48 => features.m48,
-        120 => features.m120,
-        168 => features.m168,
-        _ => None,
-    }
+    features.get(Feature::Move(hours))
 }
 
 /// z(S_h) of the features, by its half-life in hours.
 pub(crate) fn abnormal_tone(features: &AssetFeatures, hours: u32) -> Option<f64> {
-    match hours {
-        6 => features.z_tone_6,
-        12 => features.z_tone_12,
-        48 => features.z_tone_48,
-        _ => None,
-    }
+    features.get(Feature::abnormal(Measure::tone(hours)))
 }
 
 // Defaults of serde must be functions.

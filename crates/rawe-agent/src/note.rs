@@ -2,6 +2,7 @@
 
 use rawe_core::{AssetClass, Symbol};
 use rawe_narrative::AssetFeatures;
+use rawe_narrative::demand::ABNORMAL_INTENSITY;
 
 use crate::proposal::shortened;
 
@@ -49,7 +50,7 @@ impl Note {
         told: &mut String,
     ) -> Option<Self> {
         let narrative = features.narrative.as_ref()?;
-        let attention = features.z_intensity_12?;
+        let attention = features.get(ABNORMAL_INTENSITY)?;
         if attention < RISEN_ATTENTION || narrative.items < RISEN_ITEMS || *told == narrative.id {
             return None;
         }
@@ -74,13 +75,12 @@ mod tests {
     fn a_story_is_told_once_and_only_when_it_has_risen() {
         let symbol = Symbol::new("BTC/USD").unwrap();
         let features = |id: &str, items, attention| AssetFeatures {
-            z_intensity_12: Some(attention),
             narrative: Some(NarrativeBrief {
                 id: id.to_owned(),
                 items,
                 ..Default::default()
             }),
-            ..AssetFeatures::default()
+            ..AssetFeatures::default().with(ABNORMAL_INTENSITY, Some(attention))
         };
         let mut told = String::new();
         for (case, features, is_told) in [

@@ -2,6 +2,7 @@
 //! evidence that travels with it. Sizes are in [`crate::sizing`].
 
 use rawe_core::SignalType;
+use rawe_narrative::demand::{ABNORMAL_INTENSITY, ABNORMAL_TONE, LASTING_INTENSITY, MOVE_OF_A_DAY};
 use rawe_narrative::{AssetFeatures, NarrativeBrief, Rating};
 use serde_json::{Map, Value, json};
 
@@ -33,10 +34,11 @@ pub struct Scores {
 impl Scores {
     /// Reads the scores; what is missing counts as normal.
     pub fn of(features: &AssetFeatures) -> Self {
-        let attention = features.z_intensity_48.zip(features.z_intensity_12);
+        let slow = features.get(LASTING_INTENSITY);
+        let attention = slow.zip(features.get(ABNORMAL_INTENSITY));
         Self {
-            narrative: features.z_tone_12.unwrap_or(0.0),
-            price: features.m24.unwrap_or(0.0),
+            narrative: features.get(ABNORMAL_TONE).unwrap_or(0.0),
+            price: features.get(MOVE_OF_A_DAY).unwrap_or(0.0),
             attention: attention.map_or(0.0, |(slow, fast)| f64::midpoint(slow, fast)),
         }
     }

@@ -11,6 +11,8 @@
     reason = "a test fails by panicking, in its own functions too"
 )]
 
+use std::sync::Arc;
+
 use chrono::{TimeDelta, TimeZone, Utc};
 use rawe_agent::{
     Agent, CollectiveRules, Expert, Profile, ScanResult, Voter, VoterConfig, vote_of,
@@ -19,7 +21,9 @@ use rawe_core::{
     AssetClass, Bar, BootId, Direction, IdentitySource, NewsItem, Register, Symbol, Timeframe,
     Timestamp,
 };
-use rawe_narrative::{AssetFeatures, EngineConfig, NarrativeEngine};
+use rawe_narrative::{
+    AssetFeatures, EngineConfig, Feature, FeatureDemand, Measure, NarrativeEngine, StreamChoice,
+};
 
 /// Half-life of a learned sign and its silence, hours.
 const SIXTY_DAYS: usize = 60 * 24;
@@ -94,16 +98,27 @@ fn learned_sign(raw: &Series, features: &[AssetFeatures]) -> Vec<f64> {
 fn offline(features: &[AssetFeatures]) -> Vec<[Option<f64>; 5]> {
     let crowd_mean = exponential_mean(
         &column(features, |f| {
-            Some(0.5 * (f.z_intensity_48? + f.z_intensity_12?))
+            Some(
+                0.5 * (f.get(Feature::abnormal(Measure::intensity(48)))?
+                    + f.get(Feature::abnormal(Measure::intensity(12)))?),
+            )
         }),
         24.0,
     );
-    let mood_mean = exponential_mean(&column(features, |f| f.z_tone_12), 24.0);
-    let dispute = exponential_mean(&column(features, |f| f.z_dispersion_48), 24.0);
+    let mood_mean = exponential_mean(
+        &column(features, |f| f.get(Feature::abnormal(Measure::tone(12)))),
+        24.0,
+    );
+    let dispute = exponential_mean(
+        &column(features, |f| {
+            f.get(Feature::abnormal(Measure::dispersion(48)))
+        }),
+        24.0,
+    );
     let story = exponential_mean(
         &column(features, |f| {
-            let s = clip(f.z_tone_6?, 2.0);
-            let moved = (sgn(s) * f.m6?).max(0.0);
+            let s = clip(f.get(Feature::abnormal(Measure::tone(6)))?, 2.0);
+            let moved = (sgn(s) * f.get(Feature::Move(6))?).max(0.0);
             Some(s * (-moved).exp())
         }),
         6.0,
@@ -113,7 +128,7 @@ fn offline(features: &[AssetFeatures]) -> Vec<[Option<f64>; 5]> {
         .zip(&crowd_mean)
         .map(|(f, crowd)| {
             let silence = clip(1.0 - (*crowd)?.max(0.0), 1.0).max(0.0);
-            let moved = f.m24?;
+            let moved = f.get(Feature::Move(24))?;
             Some(if moved.abs() > 1.5 {
                 sgn(moved) * silence
             } else {
@@ -128,26 +143,37 @@ fn offline(features: &[AssetFeatures]) -> Vec<[Option<f64>; 5]> {
     let q = learned_sign(&surprise, features);
     let attention = exponential_mean(
         &column(features, |f| {
-            Some(0.5 * (f.z_intensity_12? + f.z_velocity?))
+            Some(
+                0.5 * (f.get(Feature::abnormal(Measure::intensity(12)))?
+                    + f.get(Feature::abnormal(Measure::Velocity))?),
+            )
         }),
         12.0,
     );
     let gap = exponential_mean(
         &column(features, |f| {
-            Some(clip(f.z_tone_48?, 2.0) - clip(f.m48?, 2.0))
+            Some(
+                clip(f.get(Feature::abnormal(Measure::tone(48)))?, 2.0)
+                    - clip(f.get(Feature::Move(48))?, 2.0),
+            )
         }),
         48.0,
     );
     let divergence: Series = gap.iter().map(|m| Some(clip((*m)? / 0.5, 1.0))).collect();
     let q_prime = learned_sign(&divergence, features);
-    let own = exponential_mean(&column(features, |f| f.z_intensity_48_own), 48.0);
+    let own = exponential_mean(
+        &column(features, |f| {
+            f.get(Feature::Abnormal(Measure::intensity(48), StreamChoice::Own))
+        }),
+        48.0,
+    );
     (0..features.len())
         .map(|t| {
             let f = &features[t];
             let kappa = dispute[t].map(|d| 1.0 / (1.0 + d.max(0.0)));
             let aggressor = || Some(clip(story[t]? / 0.5, 1.0));
             let guardian = || {
-                let trend = clip(f.m120?, 1.0);
+                let trend = clip(f.get(Feature::Move(120))?, 1.0);
                 Some(kappa? * clip(0.75 * (trend + q[t] * surprise[t]?), 1.0))
             };
             let flux = || Some(clip(attention[t]? / 0.5, 1.0));
@@ -158,7 +184,10 @@ fn offline(features: &[AssetFeatures]) -> Vec<[Option<f64>; 5]> {
             let arbitrator = || {
                 let crowd = clip(crowd_mean[t]? / 0.5, 1.0);
                 let mood = clip(mood_mean[t]? / 0.5, 1.0);
-                Some(clip((crowd + mood + clip(f.m168?, 1.0)) / 2.0, 1.0))
+                Some(clip(
+                    (crowd + mood + clip(f.get(Feature::Move(168))?, 1.0)) / 2.0,
+                    1.0,
+                ))
             };
             [aggressor(), guardian(), flux(), observer(), arbitrator()]
         })
@@ -191,6 +220,8 @@ impl Numbers {
 /// A random walk of features with occasional holes: wider than any market.
 fn random_features(seed: u64, hours: usize) -> Vec<AssetFeatures> {
     let mut numbers = Numbers(seed);
+    let demand = Arc::new(FeatureDemand::measured());
+    assert_eq!(demand.features().len(), 13);
     let mut levels = [0.0_f64; 13];
     (0..hours)
         .map(|n| {
@@ -199,24 +230,14 @@ fn random_features(seed: u64, hours: usize) -> Vec<AssetFeatures> {
             }
             let mut next = levels.iter().copied();
             let hole = numbers.next() < 0.01 || n < 24;
-            let mut block = || next.next().filter(|_| !hole);
-            AssetFeatures {
+            let block = || next.next().filter(|_| !hole);
+            let mut features = AssetFeatures {
                 return_in_sigmas: Some(numbers.normal()),
-                m6: block(),
-                m24: block(),
-                m48: block(),
-                m120: block(),
-                m168: block(),
-                z_tone_6: block(),
-                z_tone_12: block(),
-                z_tone_48: block(),
-                z_intensity_12: block(),
-                z_intensity_48: block(),
-                z_intensity_48_own: block(),
-                z_velocity: block(),
-                z_dispersion_48: block(),
                 ..AssetFeatures::default()
-            }
+            };
+            features.values = std::iter::repeat_with(block).take(13).collect();
+            features.demand = Arc::clone(&demand);
+            features
         })
         .collect()
 }

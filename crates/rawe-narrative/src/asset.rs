@@ -1,14 +1,16 @@
 //! What the engine keeps of one asset, and the reading of its features at a grid instant.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use rawe_core::calendar::{new_york_date, new_york_midnight};
 use rawe_core::{AssetClass, Bar, Symbol, Timeframe, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::decay::{OWN, Reading, Stream};
+use crate::decay::{OWN, Stream};
 use crate::features::AssetFeatures;
-use crate::price::PriceHistory;
+use crate::plan::{FIXED, Origin, Plan, StreamPlan};
+use crate::price::{PriceHistory, PriceReading};
 use crate::seasonal::{Cadence, Seasonal};
 use crate::{compact, hours_between};
 
@@ -21,37 +23,55 @@ const FLUX_HALF_LIFE_HOURS: f64 = 24.0;
 /// Hours of a year: news never sleep.
 const HOURS_PER_YEAR: f64 = 8_760.0;
 
-/// The values of a stream that get a z, in the order of [`z_values`].
-pub(crate) const Z_COUNT: usize = 7;
-
-/// The values of a reading that get a z.
-pub(crate) fn z_values(reading: &Reading) -> [f64; Z_COUNT] {
-    [
-        reading.tone_6,
-        reading.tone_12,
-        reading.tone_48,
-        reading.intensity_12,
-        reading.intensity_48,
-        reading.velocity,
-        reading.dispersion_48,
-    ]
+/// A stream scanned: the values of its plan and, if the past is long enough, their z.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StreamScan {
+    pub(crate) values: Vec<f64>,
+    pub(crate) scores: Vec<f64>,
+    scored: Vec<f64>,
 }
 
-/// A market stream's reading and its z-values at one instant.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct StreamScan {
-    pub(crate) reading: Reading,
-    pub(crate) z: Option<[f64; Z_COUNT]>,
+impl StreamScan {
+    /// Reads `stream` at `instant` and keeps the observation. One scan serves many streams.
+    pub(crate) fn take(
+        &mut self,
+        plan: &StreamPlan,
+        stream: &Stream,
+        seasonal: &mut Seasonal,
+        (instant, cadence): (Timestamp, Cadence),
+    ) {
+        stream.read(plan, instant, &mut self.values);
+        let value = |place: &usize| self.values.get(*place).copied().unwrap_or(0.0);
+        self.scored.clear();
+        self.scored.extend(plan.scored.iter().map(value));
+        seasonal.score(instant, cadence, &self.scored, &mut self.scores);
+    }
+
+    /// Puts the plan's features where the demand wants them.
+    fn fill(&self, plan: &StreamPlan, features: &mut [Option<f64>]) {
+        for (place, origin) in &plan.places {
+            if let Some(feature) = features.get_mut(*place) {
+                *feature = match *origin {
+                    Origin::Raw(value) => self.values.get(value).copied(),
+                    Origin::Abnormal(score) => self.scores.get(score).copied(),
+                };
+            }
+        }
+    }
+
+    /// The fixed values of a market stream, in the order of [`crate::plan::FIXED`].
+    fn fixed(&self) -> [f64; FIXED.len()] {
+        std::array::from_fn(|place| self.values.get(place).copied().unwrap_or(0.0))
+    }
 }
 
 /// One asset.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct AssetState {
     pub(crate) symbol: Symbol,
-    pub(crate) own: Stream,
+    own: Stream,
     price: Option<PriceHistory>,
-    seasonal: Seasonal<Z_COUNT>,
-    seasonal_own: Seasonal<1>,
+    seasonal: Seasonal,
     sigmas: VecDeque<f32>,
     flux: Flux,
     /// z(I) of the last scan, for NVX.
@@ -59,13 +79,12 @@ pub(crate) struct AssetState {
 }
 
 impl AssetState {
-    pub(crate) fn new(symbol: Symbol) -> Self {
+    pub(crate) fn new(symbol: Symbol, plan: &Plan) -> Self {
         Self {
+            own: Stream::new(OWN, own_plan(&symbol, plan)),
             symbol,
-            own: Stream::new(OWN),
             price: None,
             seasonal: Seasonal::default(),
-            seasonal_own: Seasonal::default(),
             sigmas: VecDeque::new(),
             flux: Flux::default(),
             z_intensity: None,
@@ -91,57 +110,54 @@ impl AssetState {
         }
     }
 
-    /// The features at `instant`, and the observation kept. `market` is the crypto market's
-    /// stream; a stock is its own market.
+    /// Takes in an item about the asset.
+    pub(crate) fn add(&mut self, plan: &Plan, at: Timestamp, weight: f64, tone: f64) {
+        self.own.add(own_plan(&self.symbol, plan), at, weight, tone);
+    }
+
+    /// The features at `instant`, and the observation kept. `market` is the crypto market's scan;
+    /// a stock is its own market. `own` is room for the asset's own scan.
     pub(crate) fn scan(
         &mut self,
         instant: Timestamp,
+        plan: &Plan,
         market: Option<&StreamScan>,
+        own: &mut StreamScan,
     ) -> AssetFeatures {
-        let own = self.own.read(instant);
-        let cadence = self.cadence(instant);
-        let (market, z_own) = if let Some(market) = market {
-            let z = self
-                .seasonal_own
-                .score(instant, cadence, [own.intensity_48]);
-            (*market, z.map(|[z]| z))
-        } else {
-            let z = self.seasonal.score(instant, cadence, z_values(&own));
-            (StreamScan { reading: own, z }, z.map(|z| z[4]))
-        };
-        let price = self
-            .price
-            .as_mut()
-            .map(|price| price.read(instant))
-            .unwrap_or_default();
-        let z = |place: usize| market.z.and_then(|z| z.get(place).copied());
-        self.z_intensity = z(3);
+        let mut values = vec![None; plan.demand.features().len()];
+        let own_plan = own_plan(&self.symbol, plan);
+        let when = (instant, self.cadence(instant));
+        own.take(own_plan, &self.own, &mut self.seasonal, when);
+        if let Some(market) = market {
+            market.fill(&plan.crypto_market, &mut values);
+        }
+        own.fill(own_plan, &mut values);
+        let mut price = PriceReading::default();
+        if let Some(history) = &mut self.price {
+            price = history.read(instant);
+            for horizon in &plan.horizons {
+                if let Some(value) = values.get_mut(horizon.place) {
+                    *value = history.moved(horizon.hours, horizon.in_sigmas);
+                }
+            }
+        }
+        self.z_intensity = values.get(plan.attention).copied().flatten();
+        let [tone_nowcast, tone, intensity, velocity, dispersion] = market.unwrap_or(own).fixed();
         AssetFeatures {
             close: price.close,
             sigma: price.sigma,
             sigma_annual: price.sigma_annual,
             return_in_sigmas: price.return_in_sigmas,
-            m6: price.m[0],
-            m24: price.m[1],
-            m48: price.m[2],
-            m120: price.m[3],
-            m168: price.m[4],
-            z_tone_6: z(0),
-            z_tone_12: z(1),
-            z_tone_48: z(2),
-            z_intensity_12: z(3),
-            z_intensity_48: z(4),
-            z_intensity_48_own: z_own,
-            z_velocity: z(5),
-            z_dispersion_48: z(6),
-            intensity: market.reading.intensity_12,
-            tone: market.reading.tone_12,
-            velocity: market.reading.velocity,
-            dispersion: market.reading.dispersion_12,
-            tone_nowcast: market.reading.tone_4,
-            narrative_volatility: self.flux.observe(instant, market.reading.intensity_12),
+            intensity,
+            tone,
+            velocity,
+            dispersion,
+            tone_nowcast,
+            narrative_volatility: self.flux.observe(instant, intensity),
             volatility_percentile: self.percentile(price.sigma),
             narrative: None,
+            demand: Arc::clone(&plan.demand),
+            values,
         }
     }
 
@@ -174,6 +190,14 @@ impl AssetState {
             self.sigmas.pop_front();
         }
         percentile
+    }
+}
+
+/// What is kept of an asset's own stream.
+fn own_plan<'a>(symbol: &Symbol, plan: &'a Plan) -> &'a StreamPlan {
+    match symbol.class() {
+        AssetClass::Crypto => &plan.crypto_own,
+        AssetClass::UsEquity => &plan.stock,
     }
 }
 

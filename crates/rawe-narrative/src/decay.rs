@@ -1,9 +1,11 @@
 //! Exact exponentially decayed sums in continuous time, and the state read from them: intensity,
 //! tone, velocity, dispersion. Updating costs the same however long the past is.
 
-use crate::hours_between;
 use rawe_core::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::hours_between;
+use crate::plan::{StreamPlan, StreamValue};
 
 /// Decayed sums of one half-life: Σw, Σws and Σws² of items of weight w and tone s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,9 +43,6 @@ impl Sums {
     }
 }
 
-/// The half-lives kept for a stream, hours.
-const HALF_LIVES_HOURS: [f64; 5] = [4.0, 6.0, 12.0, 48.0, 72.0];
-
 /// What distinguishes a market-wide stream from one asset's own.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StreamKind {
@@ -64,75 +63,60 @@ pub(crate) const MARKET_WIDE: StreamKind = StreamKind {
     tone_shrinkage: 2.0,
 };
 
-/// The decayed state of one stream of items.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+/// The decayed state of one stream of items: sums of each of its plan's half-lives.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Stream {
     kind: StreamKind,
     at: Option<Timestamp>,
-    sums: [Sums; HALF_LIVES_HOURS.len()],
-}
-
-/// A stream's state at one instant.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Reading {
-    /// Tone with half-life 4 h: the nowcast.
-    pub(crate) tone_4: f64,
-    pub(crate) tone_6: f64,
-    pub(crate) tone_12: f64,
-    pub(crate) tone_48: f64,
-    pub(crate) intensity_12: f64,
-    pub(crate) intensity_48: f64,
-    /// ln(N_12 + 0.2) − ln(N_72/6 + 0.2).
-    pub(crate) velocity: f64,
-    pub(crate) dispersion_12: f64,
-    pub(crate) dispersion_48: f64,
+    sums: Box<[Sums]>,
 }
 
 impl Stream {
-    pub(crate) fn new(kind: StreamKind) -> Self {
+    pub(crate) fn new(kind: StreamKind, plan: &StreamPlan) -> Self {
         Self {
             kind,
             at: None,
-            sums: [Sums::default(); HALF_LIVES_HOURS.len()],
+            sums: vec![Sums::default(); plan.half_lives_hours.len()].into(),
         }
     }
 
     /// Adds an item. An item older than the newest counts as if it came with the newest.
-    pub(crate) fn add(&mut self, at: Timestamp, weight: f64, tone: f64) {
-        self.sums = self.sums_at(at);
-        self.at = Some(self.at.map_or(at, |last| last.max(at)));
-        for sums in &mut self.sums {
+    pub(crate) fn add(&mut self, plan: &StreamPlan, at: Timestamp, weight: f64, tone: f64) {
+        let hours = self.hours_since(at);
+        for (sums, half_life) in self.sums.iter_mut().zip(&plan.half_lives_hours) {
+            if hours > 0.0 {
+                sums.decay((-hours / half_life).exp2());
+            }
             sums.add(weight, tone);
         }
+        self.at = Some(self.at.map_or(at, |last| last.max(at)));
     }
 
-    fn sums_at(&self, at: Timestamp) -> [Sums; HALF_LIVES_HOURS.len()] {
-        let mut sums = self.sums;
-        let hours = self.at.map_or(0.0, |last| hours_between(last, at).max(0.0));
-        if hours > 0.0 {
-            for (sum, half_life) in sums.iter_mut().zip(HALF_LIVES_HOURS) {
-                sum.decay((-hours / half_life).exp2());
+    fn hours_since(&self, at: Timestamp) -> f64 {
+        self.at.map_or(0.0, |last| hours_between(last, at).max(0.0))
+    }
+
+    /// The plan's values at `at`, which is not before the newest item, into `values`.
+    pub(crate) fn read(&self, plan: &StreamPlan, at: Timestamp, values: &mut Vec<f64>) {
+        let hours = self.hours_since(at);
+        let sums = |place: usize| {
+            let mut sums = self.sums.get(place).copied().unwrap_or_default();
+            if hours > 0.0
+                && let Some(half_life) = plan.half_lives_hours.get(place)
+            {
+                sums.decay((-hours / half_life).exp2());
             }
-        }
-        sums
-    }
-
-    /// The state at `at`, which is not before the newest item.
-    pub(crate) fn read(&self, at: Timestamp) -> Reading {
-        let [four, six, twelve, two_days, three_days] = self.sums_at(at);
-        let k = self.kind.tone_shrinkage;
-        let intensity = |sums: Sums| (sums.n + self.kind.intensity_floor).ln();
-        Reading {
-            tone_4: four.tone(k),
-            tone_6: six.tone(k),
-            tone_12: twelve.tone(k),
-            tone_48: two_days.tone(k),
-            intensity_12: intensity(twelve),
-            intensity_48: intensity(two_days),
-            velocity: (twelve.n + 0.2).ln() - (three_days.n / 6.0 + 0.2).ln(),
-            dispersion_12: twelve.dispersion(),
-            dispersion_48: two_days.dispersion(),
-        }
+            sums
+        };
+        values.clear();
+        values.extend(plan.values.iter().map(|value| match *value {
+            StreamValue::Tone(place) => sums(place).tone(self.kind.tone_shrinkage),
+            StreamValue::Intensity(place) => (sums(place).n + self.kind.intensity_floor).ln(),
+            StreamValue::Velocity { fast, slow } => {
+                (sums(fast).n + 0.2).ln() - (sums(slow).n / 6.0 + 0.2).ln()
+            }
+            StreamValue::Dispersion(place) => sums(place).dispersion(),
+        }));
     }
 }
 
@@ -183,6 +167,8 @@ impl Decayed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demand::FeatureDemand;
+    use crate::plan::Plan;
     use chrono::{TimeDelta, TimeZone, Utc};
 
     #[test]
@@ -195,10 +181,16 @@ mod tests {
             (4000, 0.5, 0.0),
         ];
         let now = start + TimeDelta::minutes(4321);
+        let plan = Plan::from(FeatureDemand::measured()).stock;
         for kind in [OWN, MARKET_WIDE] {
-            let mut stream = Stream::new(kind);
+            let mut stream = Stream::new(kind, &plan);
             for (minute, weight, tone) in items {
-                stream.add(start + TimeDelta::minutes(minute.into()), weight, tone);
+                stream.add(
+                    &plan,
+                    start + TimeDelta::minutes(minute.into()),
+                    weight,
+                    tone,
+                );
             }
             let sums = |half_life: f64, power: i32| -> f64 {
                 items
@@ -209,54 +201,48 @@ mod tests {
                     })
                     .sum()
             };
-            let got = stream.read(now);
             let n = |h| sums(h, 0);
             let s = |h| sums(h, 1) / (sums(h, 0) + kind.tone_shrinkage);
             let d = |h: f64| {
                 let m = n(h) + 0.5;
                 (sums(h, 2) / m - (sums(h, 1) / m).powi(2)).max(0.0).sqrt()
             };
-            let expected = Reading {
-                tone_4: s(4.0),
-                tone_6: s(6.0),
-                tone_12: s(12.0),
-                tone_48: s(48.0),
-                intensity_12: (n(12.0) + kind.intensity_floor).ln(),
-                intensity_48: (n(48.0) + kind.intensity_floor).ln(),
-                velocity: (n(12.0) + 0.2).ln() - (n(72.0) / 6.0 + 0.2).ln(),
-                dispersion_12: d(12.0),
-                dispersion_48: d(48.0),
-            };
-            for (got, expected) in pairs(got, expected) {
-                assert!((got - expected).abs() < 1e-12, "{got} {expected}");
+            let mut got = Vec::new();
+            stream.read(&plan, now, &mut got);
+            assert_eq!(got.len(), plan.values.len());
+            for (got, value) in got.into_iter().zip(&plan.values) {
+                let h = |place: usize| plan.half_lives_hours[place];
+                let expected = match *value {
+                    StreamValue::Tone(place) => s(h(place)),
+                    StreamValue::Intensity(place) => (n(h(place)) + kind.intensity_floor).ln(),
+                    StreamValue::Velocity { fast, slow } => {
+                        assert!((h(fast), h(slow)) == (12.0, 72.0));
+                        (n(12.0) + 0.2).ln() - (n(72.0) / 6.0 + 0.2).ln()
+                    }
+                    StreamValue::Dispersion(place) => d(h(place)),
+                };
+                assert!(
+                    (got - expected).abs() < 1e-12,
+                    "{value:?}: {got} {expected}"
+                );
             }
         }
-    }
-
-    fn pairs(a: Reading, b: Reading) -> [(f64, f64); 9] {
-        [
-            (a.tone_4, b.tone_4),
-            (a.tone_6, b.tone_6),
-            (a.tone_12, b.tone_12),
-            (a.tone_48, b.tone_48),
-            (a.intensity_12, b.intensity_12),
-            (a.intensity_48, b.intensity_48),
-            (a.velocity, b.velocity),
-            (a.dispersion_12, b.dispersion_12),
-            (a.dispersion_48, b.dispersion_48),
-        ]
     }
 
     #[test]
     fn a_late_item_counts_as_if_it_came_now() {
         let now = Utc.with_ymd_and_hms(2020, 1, 1, 0, 0, 0).unwrap();
-        let (mut late, mut punctual) = (Stream::new(OWN), Stream::new(OWN));
-        for stream in [&mut late, &mut punctual] {
-            stream.add(now, 1.0, 0.5);
-        }
-        late.add(now - TimeDelta::hours(3), 1.0, 0.2);
-        punctual.add(now, 1.0, 0.2);
-        let later = now + TimeDelta::hours(1);
-        assert_eq!(late.read(later), punctual.read(later));
+        let plan = Plan::from(FeatureDemand::measured()).stock;
+        let mut read = [0, 3].map(|hours_late| {
+            let mut stream = Stream::new(OWN, &plan);
+            stream.add(&plan, now, 1.0, 0.5);
+            stream.add(&plan, now - TimeDelta::hours(hours_late), 1.0, 0.2);
+            let mut values = Vec::new();
+            stream.read(&plan, now + TimeDelta::hours(1), &mut values);
+            values
+        });
+        assert!(read[0].iter().any(|value| *value > 0.1));
+        let [punctual, late] = &mut read;
+        assert_eq!(late, punctual);
     }
 }

@@ -8,15 +8,17 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta};
 use rawe_core::{AssetClass, Bar, NewsItem, Symbol, Timestamp};
 
-use crate::asset::{AssetState, StreamScan, Z_COUNT, utc_minute, z_values};
+use crate::asset::{AssetState, StreamScan, utc_minute};
 use crate::clustering::narrative::{LINK_HALF_LIFE_HOURS, Narrative, TONE_HALF_LIFE_HOURS};
 use crate::clustering::{Clusterer, Incoming};
 use crate::decay::{Decayed, MARKET_WIDE, Stream};
 use crate::delivery::Delivered;
+use crate::demand::FeatureDemand;
 use crate::effects::{NarrativeEffect, NarrativeState};
 use crate::features::{AssetFeatures, FeatureSnapshot, NarrativeBrief};
 use crate::hash::FastMap;
-use crate::linking::{LINKS_MAX, Linker};
+use crate::linking::{LINKS_MAX, LinkBuffer, Universe};
+use crate::plan::Plan;
 use crate::seasonal::{Cadence, Seasonal};
 use crate::tokens::Tokens;
 use crate::tone::{SentimentModel, SentimentText, ToneScorer, bounded};
@@ -35,11 +37,19 @@ const LATEST_SECONDS: i64 = 7_258_118_400;
 pub struct EngineConfig {
     /// The most assets kept; items and bars of further ones are passed over.
     pub assets_max: usize,
+    /// The names by which texts speak of assets.
+    pub universe: Arc<Universe>,
+    /// Which features are asked for; the seasonal pasts of these are kept, and no others.
+    pub features: FeatureDemand,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { assets_max: 2_000 }
+        Self {
+            assets_max: 2_000,
+            universe: Universe::shipped(),
+            features: FeatureDemand::default(),
+        }
     }
 }
 
@@ -52,13 +62,16 @@ pub struct NarrativeEngine {
     /// Asset numbers sorted by symbol.
     sorted: Vec<u32>,
     crypto_market: Stream,
-    crypto_seasonal: Seasonal<Z_COUNT>,
+    crypto_seasonal: Seasonal,
+    plan: Plan,
+    market_scan: StreamScan,
+    own_scan: StreamScan,
     clusterer: Clusterer,
     scorer: ToneScorer,
     /// What scores in place of the lexicon.
     sentiment: Option<Arc<dyn SentimentModel>>,
     tokens: Tokens,
-    links: Vec<Symbol>,
+    links: LinkBuffer,
     weights: Vec<(u32, f64)>,
     delivered: Delivered,
 }
@@ -66,18 +79,22 @@ pub struct NarrativeEngine {
 impl NarrativeEngine {
     /// An engine that has seen nothing.
     pub fn new(config: EngineConfig) -> Self {
+        let plan = Plan::from(config.features.clone());
         Self {
-            config,
             assets: Vec::new(),
             numbers: FastMap::default(),
             sorted: Vec::new(),
-            crypto_market: Stream::new(MARKET_WIDE),
+            crypto_market: Stream::new(MARKET_WIDE, &plan.crypto_market),
             crypto_seasonal: Seasonal::default(),
+            plan,
+            config,
+            market_scan: StreamScan::default(),
+            own_scan: StreamScan::default(),
             clusterer: Clusterer::new(),
             scorer: ToneScorer::default(),
             sentiment: None,
             tokens: Tokens::default(),
-            links: Vec::new(),
+            links: LinkBuffer::default(),
             weights: Vec::new(),
             delivered: Delivered::default(),
         }
@@ -101,19 +118,21 @@ impl NarrativeEngine {
         self.tokens.read(&item.headline, &item.text);
         let tone = self.tone(item);
         self.link(item);
-        let weight = 1.0 / (self.links.len().max(1) as f64).sqrt();
-        let tagged_crypto = self.links.iter().any(|s| s.class() == AssetClass::Crypto);
+        let weight = 1.0 / (self.links.symbols().len().max(1) as f64).sqrt();
+        let tagged_crypto = self.links.symbols().iter().any(|s| s.class() == AssetClass::Crypto);
         if tagged_crypto || (item.symbols.is_empty() && item.is_crypto_source()) {
-            self.crypto_market.add(at, 1.0, tone);
+            self.crypto_market
+                .add(&self.plan.crypto_market, at, 1.0, tone);
         }
         self.weights.clear();
         for number in self
             .links
+            .symbols()
             .iter()
             .filter_map(|symbol| self.numbers.get(symbol).copied())
         {
             if let Some(asset) = self.assets.get_mut(number as usize) {
-                asset.own.add(at, weight, tone);
+                asset.add(&self.plan, at, weight, tone);
             }
             self.weights.push((number, weight));
         }
@@ -149,7 +168,7 @@ impl NarrativeEngine {
         }
         let numbers = &self.numbers;
         let known = |symbol: &Symbol| numbers.contains_key(symbol);
-        Linker::shipped().link(item, &self.tokens, known, &mut self.links);
+        self.config.universe.link(item, known, &mut self.links);
         self.links.retain(|symbol| numbers.contains_key(symbol));
     }
 
@@ -167,7 +186,7 @@ impl NarrativeEngine {
         let place = self.sorted.partition_point(|n| by_symbol(n) < Some(symbol));
         self.sorted.insert(place, number);
         self.numbers.insert(symbol.clone(), number);
-        self.assets.push(AssetState::new(symbol.clone()));
+        self.assets.push(AssetState::new(symbol.clone(), &self.plan));
         Some(number)
     }
 
@@ -216,10 +235,13 @@ impl NarrativeEngine {
         let at = sensible(instant);
         let market = match class {
             AssetClass::Crypto => {
-                let reading = self.crypto_market.read(at);
-                let cadence = Cadence::Intraday(utc_minute(at));
-                let z = self.crypto_seasonal.score(at, cadence, z_values(&reading));
-                Some(StreamScan { reading, z })
+                self.market_scan.take(
+                    &self.plan.crypto_market,
+                    &self.crypto_market,
+                    &mut self.crypto_seasonal,
+                    (at, Cadence::Intraday(utc_minute(at))),
+                );
+                Some(&self.market_scan)
             }
             AssetClass::UsEquity => None,
         };
@@ -233,7 +255,7 @@ impl NarrativeEngine {
             if asset.symbol.class() != class || !asset.has_bar() {
                 continue;
             }
-            let mut features = asset.scan(at, market.as_ref());
+            let mut features = asset.scan(at, &self.plan, market, &mut self.own_scan);
             features.narrative = briefs.get(number).cloned();
             scanned.push((asset.symbol.clone(), features));
         }

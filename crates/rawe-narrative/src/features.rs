@@ -2,11 +2,18 @@
 //!
 //! Everything is causal: only items first seen and bars ended at or before the instant count.
 
+use std::sync::Arc;
+
 use rawe_core::{Symbol, Timestamp};
+
+use crate::demand::{Feature, FeatureDemand};
 
 /// The blocks of one asset at one grid instant. `None` means "not yet": history is too short.
 /// z-values are clipped to ±4. "market" is the market-wide stream for crypto, the asset's own
-/// stream for stocks. `price` blocks use trading time for stocks, as `personalities.md` says.
+/// stream for stocks. Price blocks count trading time for stocks: up to a day eight hours are a
+/// session, beyond it a day is one, at least three.
+///
+/// What every proposal tells is in fields; what formulas name is read by [`AssetFeatures::get`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AssetFeatures {
     /// Last close, USD.
@@ -17,32 +24,6 @@ pub struct AssetFeatures {
     pub sigma_annual: Option<f64>,
     /// Return of the last bar in units of `sigma` (the unit in which signals earn).
     pub return_in_sigmas: Option<f64>,
-    /// m_h = r_h / (sigma sqrt h) for h = 6, 24, 48, 120, 168 hours (stocks: 1, 3, 3, 5, 7 sessions).
-    pub m6: Option<f64>,
-    /// See `m6`.
-    pub m24: Option<f64>,
-    /// See `m6`.
-    pub m48: Option<f64>,
-    /// See `m6`.
-    pub m120: Option<f64>,
-    /// See `m6`.
-    pub m168: Option<f64>,
-    /// z of the tone with half-life 6 h of the market stream.
-    pub z_tone_6: Option<f64>,
-    /// z of the tone with half-life 12 h of the market stream.
-    pub z_tone_12: Option<f64>,
-    /// z of the tone with half-life 48 h of the market stream.
-    pub z_tone_48: Option<f64>,
-    /// z of the intensity with half-life 12 h of the market stream.
-    pub z_intensity_12: Option<f64>,
-    /// z of the intensity with half-life 48 h of the market stream.
-    pub z_intensity_48: Option<f64>,
-    /// z of the intensity with half-life 48 h of the asset's own stream.
-    pub z_intensity_48_own: Option<f64>,
-    /// z of the velocity (12 h against 72 h) of the market stream.
-    pub z_velocity: Option<f64>,
-    /// z of the dispersion with half-life 48 h of the market stream.
-    pub z_dispersion_48: Option<f64>,
     /// Raw intensity, tone, velocity and dispersion (12 h), for evidence on the wire.
     pub intensity: f64,
     /// See `intensity`.
@@ -60,6 +41,51 @@ pub struct AssetFeatures {
     pub volatility_percentile: f64,
     /// The live narrative that weighs most on the asset now, if any.
     pub narrative: Option<NarrativeBrief>,
+    /// Which features were asked for.
+    pub demand: Arc<FeatureDemand>,
+    /// Their values, in the demand's order.
+    pub values: Vec<Option<f64>>,
+}
+
+impl AssetFeatures {
+    /// A feature that was asked for; `None` also while its history is too short.
+    pub fn get(&self, feature: Feature) -> Option<f64> {
+        let place = self.demand.place(feature)?;
+        self.values.get(place).copied().flatten()
+    }
+
+    /// Every feature that was asked for, with its value.
+    pub fn asked(&self) -> impl Iterator<Item = (Feature, Option<f64>)> {
+        let values = self.values.iter().copied();
+        self.demand.features().iter().copied().zip(values)
+    }
+
+    /// As [`AssetFeatures::get`], for who asks often: `hint` remembers where the feature was, so
+    /// that nothing is searched while the demand stays the same.
+    pub fn get_at(&self, feature: Feature, hint: &mut usize) -> Option<f64> {
+        if self.demand.features().get(*hint) != Some(&feature) {
+            *hint = self.demand.place(feature)?;
+        }
+        self.values.get(*hint).copied().flatten()
+    }
+
+    /// The same with one feature more, or another value of it: for what is not from an engine.
+    #[must_use]
+    pub fn with(mut self, feature: Feature, value: Option<f64>) -> Self {
+        let known = (Arc::clone(&self.demand), std::mem::take(&mut self.values));
+        let (demand, values) = known;
+        let features = demand.features().iter().copied();
+        self.demand = Arc::new(FeatureDemand::new(features.chain([feature])));
+        let value_of = |asked: &Feature| {
+            if *asked == feature {
+                return value;
+            }
+            let place = demand.place(*asked)?;
+            values.get(place).copied().flatten()
+        };
+        self.values = self.demand.features().iter().map(value_of).collect();
+        self
+    }
 }
 
 /// A narrative as an agent names it in a proposal.

@@ -9,20 +9,23 @@ mod decay;
 mod delivery;
 mod hash;
 mod lexicon;
-mod linking;
+mod plan;
 mod price;
 mod seasonal;
 mod terms;
 mod tokens;
 mod voices;
 
+pub mod demand;
 pub mod effects;
 pub mod engine;
 pub mod features;
+pub mod linking;
 pub mod rating;
 pub mod snapshot;
 pub mod tone;
 
+pub use demand::{Feature, FeatureDemand, Measure, StreamChoice};
 pub use effects::{NarrativeEffect, NarrativeState};
 pub use engine::{EngineConfig, NarrativeEngine};
 pub use features::{AssetFeatures, FeatureSnapshot, NarrativeBrief};

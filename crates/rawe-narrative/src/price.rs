@@ -8,6 +8,8 @@ use rawe_core::calendar::{new_york_date, new_york_midnight};
 use rawe_core::{AssetClass, Bar, Timeframe, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::demand::MOVE_HOURS_MAX;
+
 /// Window of the hourly deviation, hours.
 const WINDOW_HOURS: usize = 168;
 /// Window of the deviation in sessions.
@@ -30,14 +32,23 @@ pub(crate) struct PriceReading {
     pub(crate) sigma: Option<f64>,
     pub(crate) sigma_annual: Option<f64>,
     pub(crate) return_in_sigmas: Option<f64>,
-    /// m of 6, 24, 48, 120, 168 hours; of 1, 3, 3, 5, 7 sessions for stocks.
-    pub(crate) m: [Option<f64>; 5],
+    /// The deviation over one step of a horizon: an hour, or a session.
+    sigma_step: Option<f64>,
 }
 
-/// Horizons of `PriceReading::m` around the clock, hours.
-const HORIZONS_HOURS: [usize; 5] = [6, 24, 48, 120, 168];
-/// The same in trading time, sessions.
-const HORIZONS_SESSIONS: [usize; 5] = [1, 3, 3, 5, 7];
+/// Closes by the hour that are kept: of the deviation and of the longest horizon.
+const CLOSES_MAX: usize = MOVE_HOURS_MAX as usize + 1;
+
+/// A horizon of hours in sessions: up to a day eight hours are one, beyond it a day is one, at
+/// least three.
+fn sessions_of(hours: u32) -> usize {
+    let sessions = if hours <= 24 {
+        hours.div_ceil(8)
+    } else {
+        hours.div_ceil(24).max(3)
+    };
+    sessions as usize
+}
 
 /// The closes of one asset, as far back as the blocks look.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -79,6 +90,27 @@ impl PriceHistory {
             Self::Sessions(closes) => closes.read(),
         }
     }
+
+    /// The log return over `hours` of trading time until the last read, or m of it: in units of
+    /// sigma √horizon.
+    pub(crate) fn moved(&self, hours: u32, in_sigmas: bool) -> Option<f64> {
+        let (steps, sigma, moved) = match self {
+            Self::Hourly(closes) => {
+                let steps = hours as usize;
+                (steps, closes.sigma, closes.log_return(steps))
+            }
+            Self::Sessions(closes) => {
+                let steps = sessions_of(hours);
+                let sigma = closes.read.and_then(|read| read.sigma_step);
+                (steps, sigma, closes.log_return(steps))
+            }
+        };
+        if in_sigmas {
+            Some(moved? / (sigma? * (steps as f64).sqrt()))
+        } else {
+            moved
+        }
+    }
 }
 
 /// Closes on the hourly grid; a missing bar repeats the last close.
@@ -88,6 +120,8 @@ pub(crate) struct HourlyCloses {
     /// Hour index of the newest entry, and of the newest that a bar gave.
     last_hour: i64,
     last_bar_hour: i64,
+    /// The deviation at the last read.
+    sigma: Option<f64>,
 }
 
 impl HourlyCloses {
@@ -127,7 +161,7 @@ impl HourlyCloses {
             return;
         };
         let missing = usize::try_from(hour - self.last_hour).unwrap_or(0);
-        for _ in 0..missing.min(WINDOW_HOURS + 1) {
+        for _ in 0..missing.min(CLOSES_MAX) {
             self.push(last);
         }
         self.last_hour = self.last_hour.max(hour);
@@ -135,7 +169,7 @@ impl HourlyCloses {
 
     fn push(&mut self, close: f64) {
         self.closes.push_back(close);
-        while self.closes.len() > WINDOW_HOURS + 1 {
+        while self.closes.len() > CLOSES_MAX {
             self.closes.pop_front();
         }
     }
@@ -154,22 +188,26 @@ impl HourlyCloses {
             close: self.closes.back().copied(),
             ..PriceReading::default()
         };
-        if self.closes.len() <= WINDOW_HOURS {
-            return reading;
-        }
-        let Some(sigma) = sample_deviation(&log_returns(self.closes.iter().copied())) else {
+        self.sigma = None;
+        let Some(first) = self.closes.len().checked_sub(WINDOW_HOURS + 1) else {
             return reading;
         };
+        let window = self.closes.iter().skip(first).copied();
+        let Some(sigma) = sample_deviation(&log_returns(window)) else {
+            return reading;
+        };
+        self.sigma = Some(sigma);
         reading.sigma = Some(sigma);
+        reading.sigma_step = Some(sigma);
         reading.sigma_annual = Some(sigma * HOURS_PER_YEAR.sqrt());
-        let since = |hours: usize| {
-            let now = self.closes.back()?;
-            let then = self.closes.get(self.closes.len().checked_sub(hours + 1)?)?;
-            Some((now / then).ln())
-        };
-        reading.return_in_sigmas = since(1).map(|r| r / sigma);
-        reading.m = HORIZONS_HOURS.map(|h| since(h).map(|r| r / (sigma * (h as f64).sqrt())));
+        reading.return_in_sigmas = self.log_return(1).map(|r| r / sigma);
         reading
+    }
+
+    fn log_return(&self, hours: usize) -> Option<f64> {
+        let now = self.closes.back()?;
+        let then = self.closes.get(self.closes.len().checked_sub(hours + 1)?)?;
+        Some((now / then).ln())
     }
 }
 
@@ -307,11 +345,14 @@ impl SessionCloses {
         reading.sigma = Some(sigma);
         reading.sigma_annual = Some(sigma_session * year.sqrt());
         reading.return_in_sigmas = returns.last().map(|r| r / sigma);
-        reading.m = HORIZONS_SESSIONS.map(|sessions| {
-            let then = self.close_before(newest, sessions)?;
-            Some((newest.close / then).ln() / (sigma_session * (sessions as f64).sqrt()))
-        });
+        reading.sigma_step = Some(sigma_session);
         reading
+    }
+
+    fn log_return(&self, sessions: usize) -> Option<f64> {
+        let newest = self.closes.back().copied()?;
+        let then = self.close_before(newest, sessions)?;
+        Some((newest.close / then).ln())
     }
 
     /// The last close not later in the day, `sessions` sessions before the newest.

@@ -3,13 +3,11 @@
 //! Intraday: the same slot of the day over the last 30 days, at least 10 observations. Daily: the
 //! last 60 sessions, at least 20. The present value is never part of its own comparison.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use chrono::TimeDelta;
 use rawe_core::Timestamp;
 use serde::{Deserialize, Serialize};
-
-use crate::hash::FastMap;
 
 /// Intraday history, days.
 const INTRADAY_DAYS: i64 = 30;
@@ -33,74 +31,84 @@ pub(crate) enum Cadence {
     Daily,
 }
 
-/// One scan's values and when they were taken.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Observation<const N: usize> {
-    #[serde(with = "crate::snapshot::instant")]
-    at: Timestamp,
-    #[serde(with = "crate::snapshot::numbers")]
-    values: [f64; N],
+/// When an observation was made.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Made(#[serde(with = "crate::snapshot::instant")] Timestamp);
+
+/// The observations of one slot of the day: times, and `width` values of each in a row.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Slot {
+    times: VecDeque<Made>,
+    values: VecDeque<f64>,
 }
 
-/// The past of `N` values that are scanned together.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Seasonal<const N: usize> {
-    slots: FastMap<u16, VecDeque<Observation<N>>>,
+impl Slot {
+    fn forget_first(&mut self, width: usize) {
+        self.times.pop_front();
+        self.values.drain(..width.min(self.values.len()));
+    }
+
+    fn forget_last(&mut self, width: usize) {
+        self.times.pop_back();
+        self.values
+            .truncate(self.values.len().saturating_sub(width));
+    }
+}
+
+/// The past of some values that are scanned together, always as many.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Seasonal {
+    slots: BTreeMap<u16, Slot>,
 }
 
 /// The key of the daily history: not a minute of a day.
 const DAILY_SLOT: u16 = u16::MAX;
 
-impl<const N: usize> Default for Seasonal<N> {
-    fn default() -> Self {
-        Self {
-            slots: FastMap::default(),
-        }
-    }
-}
-
-impl<const N: usize> Seasonal<N> {
-    /// The z of `values` at `instant` against the past, then keeps them as an observation.
+impl Seasonal {
+    /// The z of `values` at `instant` against the past into `scores`, which stays empty while the
+    /// past is too short; then keeps the values as an observation.
     pub(crate) fn score(
         &mut self,
         instant: Timestamp,
         cadence: Cadence,
-        values: [f64; N],
-    ) -> Option<[f64; N]> {
-        let (slot, least) = match cadence {
+        values: &[f64],
+        scores: &mut Vec<f64>,
+    ) {
+        scores.clear();
+        let width = values.len();
+        let (key, least) = match cadence {
             Cadence::Intraday(slot) => (slot, INTRADAY_MIN),
             Cadence::Daily => (DAILY_SLOT, DAILY_MIN),
         };
-        let rows = self.slots.entry(slot).or_default();
+        let slot = self.slots.entry(key).or_default();
         match cadence {
             Cadence::Intraday(_) => {
                 let oldest = instant - TimeDelta::days(INTRADAY_DAYS);
-                while rows.front().is_some_and(|row| row.at < oldest) {
-                    rows.pop_front();
+                while slot.times.front().is_some_and(|made| made.0 < oldest) {
+                    slot.forget_first(width);
                 }
             }
             Cadence::Daily => {
                 // A second scan of the same day replaces nothing and is not compared with itself.
                 let day = rawe_core::calendar::new_york_date(instant);
                 let known = |at: Timestamp| rawe_core::calendar::new_york_date(at) == day;
-                if rows.back().is_some_and(|row| known(row.at)) {
-                    rows.pop_back();
+                if slot.times.back().is_some_and(|made| known(made.0)) {
+                    slot.forget_last(width);
                 }
-                while rows.len() > DAILY_SESSIONS {
-                    rows.pop_front();
+                while slot.times.len() > DAILY_SESSIONS {
+                    slot.forget_first(width);
                 }
             }
         }
-        let scores = (rows.len() >= least)
-            .then(|| std::array::from_fn(|i| z(values[i], rows.iter().map(|row| row.values[i]))));
-        rows.push_back(Observation {
-            at: instant,
-            values,
-        });
-        while rows.len() > SLOT_ROWS_MAX {
-            rows.pop_front();
+        if slot.times.len() >= least {
+            let past = |place| slot.values.iter().skip(place).step_by(width).copied();
+            scores.extend(values.iter().zip(0..).map(|(value, i)| z(*value, past(i))));
         }
-        scores
+        slot.times.push_back(Made(instant));
+        slot.values.extend(values);
+        while slot.times.len() > SLOT_ROWS_MAX {
+            slot.forget_first(width);
+        }
     }
 }
 
@@ -122,20 +130,47 @@ mod tests {
     use super::*;
     use chrono::{TimeZone, Utc};
 
+    /// The z of one value.
+    fn score(seasonal: &mut Seasonal, at: Timestamp, cadence: Cadence, value: f64) -> Option<f64> {
+        let mut scores = Vec::new();
+        seasonal.score(at, cadence, &[value], &mut scores);
+        assert!(scores.len() < 2);
+        scores.first().copied()
+    }
+
+    #[test]
+    fn values_scored_together_do_not_mix() {
+        let start = Utc.with_ymd_and_hms(2020, 1, 1, 0, 0, 0).unwrap();
+        let value = |place: usize, day: i64| ((day * (3 + place as i64)) % 7) as f64;
+        let (mut together, mut scores) = (Seasonal::default(), Vec::new());
+        let mut alone = [const { None::<Seasonal> }; 3].map(Option::unwrap_or_default);
+        for day in 0..50 {
+            let at = start + TimeDelta::days(day);
+            let values = [0, 1, 2].map(|place| value(place, day));
+            together.score(at, Cadence::Intraday(0), &values, &mut scores);
+            for (place, seasonal) in alone.iter_mut().enumerate() {
+                let own = score(seasonal, at, Cadence::Intraday(0), values[place]);
+                assert_eq!(scores.get(place).copied(), own, "day {day}");
+            }
+        }
+        assert_eq!(scores.len(), 3);
+    }
+
     #[test]
     fn intraday_z_uses_its_own_slot_and_thirty_days() {
         let start = Utc.with_ymd_and_hms(2020, 1, 1, 0, 0, 0).unwrap();
-        let mut seasonal = Seasonal::<1>::default();
+        let mut seasonal = Seasonal::default();
         let value = |day: i32| f64::from((day * 7) % 11) * 0.1;
         for day in 0..40 {
             let at = start + TimeDelta::days(i64::from(day));
             // Another slot must not matter.
-            seasonal.score(
+            score(
+                &mut seasonal,
                 at + TimeDelta::hours(1),
                 Cadence::Intraday(60),
-                [1e9 * f64::from(day)],
+                1e9 * f64::from(day),
             );
-            let got = seasonal.score(at, Cadence::Intraday(0), [value(day)]);
+            let got = score(&mut seasonal, at, Cadence::Intraday(0), value(day));
             let past: Vec<f64> = ((day - 30).max(0)..day).map(value).collect();
             if past.len() < 10 {
                 assert_eq!(got, None, "day {day}");
@@ -145,24 +180,29 @@ mod tests {
             let deviation = (past.iter().map(|v| (v - mean).powi(2)).sum::<f64>()
                 / (past.len() - 1) as f64)
                 .sqrt();
-            assert!((got.unwrap()[0] - (value(day) - mean) / deviation).abs() < 1e-9);
+            assert!((got.unwrap() - (value(day) - mean) / deviation).abs() < 1e-9);
         }
     }
 
     #[test]
     fn daily_z_needs_twenty_sessions_and_counts_a_day_once() {
         let start = Utc.with_ymd_and_hms(2020, 1, 1, 15, 0, 0).unwrap();
-        let mut seasonal = Seasonal::<1>::default();
+        let mut seasonal = Seasonal::default();
         for day in 0..80 {
             let at = start + TimeDelta::days(day);
             let value = if day % 2 == 0 { 1.0 } else { -1.0 };
-            let got = seasonal.score(at, Cadence::Daily, [value]);
-            let again = seasonal.score(at + TimeDelta::hours(1), Cadence::Daily, [value]);
+            let got = score(&mut seasonal, at, Cadence::Daily, value);
+            let again = score(
+                &mut seasonal,
+                at + TimeDelta::hours(1),
+                Cadence::Daily,
+                value,
+            );
             assert_eq!(got, again, "day {day}");
             assert_eq!(got.is_some(), day >= 20, "day {day}");
         }
-        let rows = seasonal.slots.get(&DAILY_SLOT).unwrap();
-        assert_eq!(rows.len(), 61);
+        let slot = seasonal.slots.get(&DAILY_SLOT).unwrap();
+        assert_eq!((slot.times.len(), slot.values.len()), (61, 61));
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod audit;
 mod encoding;
 
 pub use audit::is_finite;
-pub(crate) use encoding::{instant, numbers};
+pub(crate) use encoding::instant;
 
 use postcard::ser_flavors::Flavor;
 use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN, digest};

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{EngineConfig, NarrativeEngine};
-use crate::asset::{AssetState, Z_COUNT};
+use crate::asset::AssetState;
 use crate::clustering::Clusterer;
 use crate::decay::Stream;
 use crate::delivery::Delivered;
@@ -19,7 +19,7 @@ const FORMAT: u16 = 1;
 struct Written<'a> {
     assets: &'a [AssetState],
     crypto_market: &'a Stream,
-    crypto_seasonal: &'a Seasonal<Z_COUNT>,
+    crypto_seasonal: &'a Seasonal,
     clusterer: &'a Clusterer,
     delivered: &'a Delivered,
 }
@@ -28,7 +28,7 @@ struct Written<'a> {
 struct Read {
     assets: Vec<AssetState>,
     crypto_market: Stream,
-    crypto_seasonal: Seasonal<Z_COUNT>,
+    crypto_seasonal: Seasonal,
     clusterer: Clusterer,
     delivered: Delivered,
 }
@@ -55,6 +55,9 @@ impl NarrativeEngine {
             assets,
             numbers: _,
             sorted: _,
+            plan: _,
+            market_scan: _,
+            own_scan: _,
             crypto_market,
             crypto_seasonal,
             clusterer,

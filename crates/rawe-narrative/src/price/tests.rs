@@ -39,6 +39,18 @@ fn close_to(got: Option<f64>, expected: f64) {
     );
 }
 
+/// Horizons in hours, and in sessions.
+const SESSIONS: [(u32, usize); 8] = [
+    (6, 1),
+    (9, 2),
+    (24, 3),
+    (48, 3),
+    (96, 4),
+    (120, 5),
+    (168, 7),
+    (480, 20),
+];
+
 fn hourly() -> PriceHistory {
     PriceHistory::new(AssetClass::Crypto, Timeframe::Hour)
 }
@@ -51,7 +63,7 @@ fn hour(n: usize) -> Timestamp {
 #[test]
 fn crypto_blocks_equal_the_formulas() {
     let mut history = hourly();
-    for n in 0..400 {
+    for n in 0..600 {
         history.apply(&bar("BTC/USD", hour(n), Timeframe::Hour, walk(n)));
         let got = history.read(hour(n));
         assert_eq!(got.sigma.is_some(), n >= 168, "hour {n}");
@@ -66,9 +78,17 @@ fn crypto_blocks_equal_the_formulas() {
         close_to(got.sigma, sigma);
         close_to(got.sigma_annual, sigma * 8_760f64.sqrt());
         close_to(got.return_in_sigmas, (walk(n) / walk(n - 1)).ln() / sigma);
-        for (place, hours) in [6usize, 24, 48, 120, 168].into_iter().enumerate() {
-            let m = (walk(n) / walk(n - hours)).ln() / (sigma * (hours as f64).sqrt());
-            close_to(got.m[place], m);
+        for hours in [6u32, 24, 48, 120, 168, 300, 480] {
+            if n < hours as usize {
+                assert_eq!(history.moved(hours, true), None);
+                continue;
+            }
+            let moved = (walk(n) / walk(n - hours as usize)).ln();
+            close_to(history.moved(hours, false), moved);
+            close_to(
+                history.moved(hours, true),
+                moved / (sigma * f64::from(hours).sqrt()),
+            );
         }
     }
 }
@@ -125,9 +145,9 @@ fn daily_stock_blocks_equal_the_formulas() {
         let sigma = deviation(&returns);
         close_to(got.sigma, sigma);
         close_to(got.sigma_annual, sigma * 252f64.sqrt());
-        for (place, count) in [1usize, 3, 3, 5, 7].into_iter().enumerate() {
+        for (hours, count) in SESSIONS {
             let m = (walk(n) / walk(n - count)).ln() / (sigma * (count as f64).sqrt());
-            close_to(got.m[place], m);
+            close_to(history.moved(hours, true), m);
         }
     }
 }
@@ -156,10 +176,10 @@ fn hourly_stock_blocks_count_sessions() {
             let sigma = deviation(&returns);
             close_to(got.sigma, sigma);
             let sigma_session = sigma * 7f64.sqrt();
-            for (place, count) in [1usize, 3, 3, 5, 7].into_iter().enumerate() {
+            for (hours, count) in SESSIONS {
                 let move_ = (walk(n) / walk(n - count * 7)).ln();
                 close_to(
-                    got.m[place],
+                    history.moved(hours, true),
                     move_ / (sigma_session * (count as f64).sqrt()),
                 );
             }

@@ -17,23 +17,3 @@ pub(crate) mod instant {
             .ok_or_else(|| D::Error::custom("an instant out of range"))
     }
 }
-
-/// Arrays of any length, as the numbers one after the other.
-pub(crate) mod numbers {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(crate) fn serialize<S: Serializer, const N: usize>(
-        values: &[f64; N],
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.collect_seq(values)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
-        from: D,
-    ) -> Result<[f64; N], D::Error> {
-        let values = Vec::<f64>::deserialize(from)?;
-        <[f64; N]>::try_from(values).map_err(|_| D::Error::custom("an array of another length"))
-    }
-}

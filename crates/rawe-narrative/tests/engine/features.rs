@@ -4,7 +4,9 @@ use crate::made::{Dice, bar, item, minute, start};
 use chrono::{DateTime, TimeDelta, Utc};
 use rawe_core::calendar::MarketCalendar;
 use rawe_core::{AssetClass, NewsItem, Register, Timeframe};
-use rawe_narrative::{AssetFeatures, EngineConfig, NarrativeEngine, tone};
+use rawe_narrative::{
+    AssetFeatures, EngineConfig, Feature, Measure, NarrativeEngine, StreamChoice, tone,
+};
 
 type Instant = DateTime<Utc>;
 /// Time, weight, tone.
@@ -73,35 +75,40 @@ fn assert_features(
     past: &[Instant],
 ) {
     let (told, floor, k) = market;
+    let abnormal = |measure| got.get(Feature::abnormal(measure));
     assert_close(
         "tone 6",
-        got.z_tone_6,
+        abnormal(Measure::tone(6)),
         z(|t| tone_state(told, t, 6.0, k), now, past),
     );
     assert_close(
         "tone 12",
-        got.z_tone_12,
+        abnormal(Measure::tone(12)),
         z(|t| tone_state(told, t, 12.0, k), now, past),
     );
     assert_close(
         "tone 48",
-        got.z_tone_48,
+        abnormal(Measure::tone(48)),
         z(|t| tone_state(told, t, 48.0, k), now, past),
     );
     let i12 = z(|t| intensity(told, t, 12.0, floor), now, past);
-    assert_close("intensity 12", got.z_intensity_12, i12);
+    assert_close("intensity 12", abnormal(Measure::intensity(12)), i12);
     let i48 = z(|t| intensity(told, t, 48.0, floor), now, past);
-    assert_close("intensity 48", got.z_intensity_48, i48);
+    assert_close("intensity 48", abnormal(Measure::intensity(48)), i48);
     let own48 = z(|t| intensity(own, t, 48.0, 0.2), now, past);
-    assert_close("own intensity 48", got.z_intensity_48_own, own48);
+    assert_close(
+        "own intensity 48",
+        got.get(Feature::Abnormal(Measure::intensity(48), StreamChoice::Own)),
+        own48,
+    );
     assert_close(
         "velocity",
-        got.z_velocity,
+        abnormal(Measure::Velocity),
         z(|t| velocity(told, t), now, past),
     );
     assert_close(
         "dispersion",
-        got.z_dispersion_48,
+        abnormal(Measure::dispersion(48)),
         z(|t| dispersion(told, t, 48.0), now, past),
     );
     assert_close(
@@ -183,7 +190,11 @@ fn crypto_features_equal_the_formulas() {
         let names: Vec<&str> = snapshot.assets.iter().map(|(s, _)| s.as_str()).collect();
         assert_eq!(names, ["BTC/USD", "ETH/USD"]);
         let features = &snapshot.assets[1].1;
-        assert_eq!(features.z_tone_6.is_some(), hour >= 240, "hour {hour}");
+        assert_eq!(
+            features.get(Feature::abnormal(Measure::tone(6))).is_some(),
+            hour >= 240,
+            "hour {hour}"
+        );
         if hour % 97 != 0 || hour < 240 {
             continue;
         }
@@ -195,7 +206,7 @@ fn crypto_features_equal_the_formulas() {
         let z = snapshot
             .assets
             .iter()
-            .map(|(_, f)| f.z_intensity_12.unwrap())
+            .map(|(_, f)| f.get(Feature::abnormal(Measure::intensity(12))).unwrap())
             .sum::<f64>()
             / 2.0;
         assert!((snapshot.nvx - (50.0 + 12.5 * z).clamp(0.0, 100.0)).abs() < 1e-9);
@@ -261,7 +272,7 @@ fn play_stocks(timeframe: Timeframe, days: i64, scan_minutes: &[i64]) -> usize {
                 continue;
             };
             assert_eq!(
-                features.z_velocity.is_some(),
+                features.get(Feature::abnormal(Measure::Velocity)).is_some(),
                 past.len() >= least,
                 "session {day}"
             );

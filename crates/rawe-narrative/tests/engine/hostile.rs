@@ -86,19 +86,6 @@ fn assert_finite(snapshot: &FeatureSnapshot) {
             f.sigma,
             f.sigma_annual,
             f.return_in_sigmas,
-            f.m6,
-            f.m24,
-            f.m48,
-            f.m120,
-            f.m168,
-            f.z_tone_6,
-            f.z_tone_12,
-            f.z_tone_48,
-            f.z_intensity_12,
-            f.z_intensity_48,
-            f.z_intensity_48_own,
-            f.z_velocity,
-            f.z_dispersion_48,
         ];
         let always = [
             f.intensity,
@@ -109,7 +96,8 @@ fn assert_finite(snapshot: &FeatureSnapshot) {
             f.narrative_volatility,
             f.volatility_percentile,
         ];
-        let all = optional.into_iter().flatten().chain(always);
+        let asked = f.asked().filter_map(|(_, value)| value);
+        let all = optional.into_iter().flatten().chain(always).chain(asked);
         assert!(all.into_iter().all(f64::is_finite), "{f:?}");
         if let Some(n) = &f.narrative {
             assert!(
@@ -125,7 +113,10 @@ fn assert_finite(snapshot: &FeatureSnapshot) {
 
 /// Plays events and returns everything the engine said.
 fn play(events: &[Event]) -> Vec<String> {
-    let mut engine = NarrativeEngine::new(EngineConfig { assets_max: 3 });
+    let mut engine = NarrativeEngine::new(EngineConfig {
+        assets_max: 3,
+        ..EngineConfig::default()
+    });
     let mut said = Vec::new();
     for event in events {
         match event {
@@ -194,7 +185,10 @@ fn a_megabyte_of_text_is_read_up_to_its_bound() {
 
 #[test]
 fn a_flood_of_assets_is_refused_beyond_the_bound() {
-    let mut engine = NarrativeEngine::new(EngineConfig { assets_max: 10 });
+    let mut engine = NarrativeEngine::new(EngineConfig {
+        assets_max: 10,
+        ..EngineConfig::default()
+    });
     for n in 0..1_000 {
         let symbol = format!("S{n}");
         engine.apply_bar(&bar(&symbol, minute(n), Timeframe::Hour, 1.0));
