@@ -2,13 +2,15 @@
 //!
 //! [`bar_times`] converts between the instants by which files and Alpaca stamp bars, [`files`]
 //! reads bars and news from CSV and JSON lines, [`alpaca_items`] makes ours of Alpaca's,
-//! [`scenario`] generates a whole market with its stories from a seed, and [`pacing`] says which
+//! [`scenario`] generates a whole market with its stories from a seed, [`flood`] an endless stream
+//! of items for benchmarks, and [`pacing`] says which
 //! instant of a replay comes next. All of it is synchronous and reads no clock; how items are
 //! fetched and reach the bus is the `market-feed` binary.
 
 pub mod alpaca_items;
 pub mod bar_times;
 pub mod files;
+pub mod flood;
 mod news_timeline;
 pub mod pacing;
 pub mod scenario;
