@@ -1,212 +1,326 @@
-//! Which assets an item speaks of: symbols given by its source, cashtags, and names from a small
-//! dictionary. How much it counts for each is the engine's.
+//! Which assets an item speaks of, and where: symbols given by its source, cashtags, tickers
+//! behind an exchange's name, and names from the dictionary of a [`Universe`]. How much an item
+//! counts for each asset is the engine's.
 
-use std::sync::OnceLock;
+mod reading;
+mod universe;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use std::ops::Range;
+
 use rawe_core::{NewsItem, Symbol};
 
-use crate::hash::FastMap;
-use crate::tokens::{TEXT_BYTES_MAX, TokenKind, Tokens, truncate};
+use crate::tokens::{TEXT_BYTES_MAX, truncate};
+use reading::Standing;
+use universe::{Case, Context, Meaning};
 
-/// `symbol, name, rule` by tabs; see [`Rule`] for the rules.
-const TABLE: &str = include_str!("../data/names.tsv");
+pub use universe::{Universe, UniverseError};
+
 /// The most assets one item is linked to.
 pub(crate) const LINKS_MAX: usize = 32;
+/// The most places kept where one item names assets.
+const MENTIONS_MAX: usize = 64;
+/// The most names looked at in one item.
+const FOUND_MAX: usize = 512;
 
-/// How a name must be written to count.
+/// One place where an item names an asset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mention {
+    /// The asset.
+    pub symbol: Symbol,
+    /// First byte in headline and text as the engine reads them: each cut to what is read of it,
+    /// the text directly after the headline. 0 with `end` 0 if only the source gave the symbol.
+    pub start: u32,
+    /// The byte after the last.
+    pub end: u32,
+}
+
+impl Mention {
+    /// Where it is named; `None` for a symbol only the source gave.
+    pub fn range(&self) -> Option<Range<usize>> {
+        (self.end > self.start).then_some(self.start as usize..self.end as usize)
+    }
+}
+
+/// A name or ticker found in the text, before it is decided whether it counts.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    start: usize,
+    end: usize,
+    /// Which part of the item: 0 the headline, 1 the text.
+    part: usize,
+    what: What,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rule {
-    /// In any case.
-    Any,
-    /// With a capital first letter, because the word has a common meaning too.
-    Capital,
-    /// Exactly as in the table.
-    Exact,
+enum What {
+    /// A ticker behind a mark.
+    Ticker,
+    /// The name at this place of the universe counts by itself.
+    Certain(u32),
+    /// This name counts if its surroundings say so.
+    Doubtful(u32),
 }
 
-#[derive(Debug)]
-struct Name {
-    symbol: Symbol,
-    text: &'static str,
-    rule: Rule,
+/// Working memory of linking, reused from item to item.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LinkBuffer {
+    lower: String,
+    found: Vec<Found>,
+    kept: Vec<Found>,
+    mentions: Vec<Mention>,
+    links: Vec<Symbol>,
 }
 
-/// The dictionary of names and the crypto tickers that need their pair.
-#[derive(Debug)]
-pub(crate) struct Linker {
-    names: Vec<Name>,
-    finder: Option<AhoCorasick>,
-    /// Lower-case crypto tickers of cashtags to pairs.
-    pairs: FastMap<String, Symbol>,
-}
-
-impl Linker {
-    /// The dictionary that ships with the crate.
-    pub(crate) fn shipped() -> &'static Self {
-        static LINKER: OnceLock<Linker> = OnceLock::new();
-        LINKER.get_or_init(|| Self::parse(TABLE))
+impl LinkBuffer {
+    /// Where the item names assets: those of its source first, then by place.
+    pub(crate) fn mentions(&self) -> &[Mention] {
+        &self.mentions
     }
 
-    fn parse(table: &'static str) -> Self {
-        let names: Vec<Name> = table.lines().filter_map(parse_name).collect();
-        let finder = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(names.iter().map(|name| name.text))
-            .ok();
-        let pairs = names
-            .iter()
-            .filter_map(|name| {
-                let (ticker, _) = name.symbol.as_str().split_once('/')?;
-                Some((ticker.to_ascii_lowercase(), name.symbol.clone()))
-            })
-            .collect();
-        Self {
-            names,
-            finder,
-            pairs,
+    /// The item's assets, each once, in the order of first mention.
+    pub(crate) fn symbols(&self) -> &[Symbol] {
+        &self.links
+    }
+
+    /// Keeps only the assets that `wanted` accepts.
+    pub(crate) fn retain(&mut self, wanted: impl Fn(&Symbol) -> bool) {
+        self.links.retain(&wanted);
+        self.mentions.retain(|mention| wanted(&mention.symbol));
+    }
+
+    fn add(&mut self, symbol: &Symbol, start: usize, end: usize) {
+        if !self.links.contains(symbol) {
+            if self.links.len() >= LINKS_MAX {
+                return;
+            }
+            self.links.push(symbol.clone());
+        }
+        if self.mentions.len() < MENTIONS_MAX {
+            // Places are below the few thousand bytes read of an item.
+            let place = |p: usize| u32::try_from(p).unwrap_or(u32::MAX);
+            self.mentions.push(Mention {
+                symbol: symbol.clone(),
+                start: place(start),
+                end: place(end),
+            });
         }
     }
+}
 
-    /// Fills `links` with the item's assets, each once: those of the source first, then found ones
-    /// that `known` accepts, so that a text cannot invent assets.
+impl Universe {
+    /// Where `item` names assets that `known` accepts, so that a text cannot invent assets; the
+    /// source's own symbols first, whatever `known` says of them.
+    pub fn mentions(&self, item: &NewsItem, known: &dyn Fn(&Symbol) -> bool) -> Vec<Mention> {
+        let mut buffer = LinkBuffer::default();
+        self.link(item, known, &mut buffer);
+        buffer.mentions
+    }
+
+    /// As [`Self::mentions`], into reused memory.
     pub(crate) fn link(
         &self,
         item: &NewsItem,
-        tokens: &Tokens,
         known: impl Fn(&Symbol) -> bool,
-        links: &mut Vec<Symbol>,
+        buffer: &mut LinkBuffer,
     ) {
-        links.clear();
-        for symbol in &item.symbols {
-            add(links, symbol);
-        }
-        for token in tokens
-            .list()
-            .iter()
-            .filter(|t| t.kind == TokenKind::Cashtag)
-        {
-            let ticker = tokens.text(*token);
-            if let Some(pair) = self.pairs.get(ticker) {
-                if known(pair) {
-                    add(links, pair);
-                }
-            } else if let Ok(symbol) = Symbol::new(&ticker.to_ascii_uppercase())
-                && known(&symbol)
-            {
-                add(links, &symbol);
+        buffer.mentions.clear();
+        buffer.links.clear();
+        buffer.kept.clear();
+        for symbol in item.symbols.iter().take(LINKS_MAX) {
+            if !buffer.links.contains(symbol) {
+                buffer.add(symbol, 0, 0);
             }
         }
         let headline = truncate(&item.headline, TEXT_BYTES_MAX);
         let text = truncate(&item.text, TEXT_BYTES_MAX - headline.len());
-        for part in [headline, text] {
-            self.find_names(part, |symbol| {
-                if known(symbol) {
-                    add(links, symbol);
-                }
-            });
+        let parts = [headline, text];
+        for (part, content) in parts.into_iter().enumerate() {
+            self.find(content, part, buffer);
         }
+        self.decide(parts, known, buffer);
     }
 
-    fn find_names(&self, text: &str, mut found: impl FnMut(&Symbol)) {
-        let Some(finder) = &self.finder else { return };
-        for hit in finder.find_iter(text) {
-            let Some(name) = self.names.get(hit.pattern().as_usize()) else {
+    /// Everything in `text` that may name something, longest at each place, none overlapping.
+    fn find(&self, text: &str, part: usize, buffer: &mut LinkBuffer) {
+        let Some(finder) = self.finder() else { return };
+        if text.is_empty() {
+            return;
+        }
+        buffer.lower.clear();
+        buffer.lower.push_str(text);
+        buffer.lower.make_ascii_lowercase();
+        let Ok(hits) = finder.automaton.try_find_overlapping_iter(&buffer.lower) else {
+            return;
+        };
+        buffer.found.clear();
+        let mut shouting = None;
+        for hit in hits {
+            let place = finder.name_of.get(hit.pattern().as_usize()).copied();
+            let Some((place, name)) = place.and_then(|p| Some((p, self.name(p)?))) else {
                 continue;
             };
-            let written = text.get(hit.range()).unwrap_or("");
-            let fits = match name.rule {
-                Rule::Any => true,
-                Rule::Capital => written.starts_with(|c: char| c.is_ascii_uppercase()),
-                Rule::Exact => written == name.text,
-            };
-            if fits && is_whole_word(text, hit.start(), hit.end()) {
-                found(&name.symbol);
+            let (start, mut end) = (hit.start(), hit.end());
+            let mut what = What::Certain(place);
+            if name.meaning == Meaning::Ticker {
+                let Some((from, to)) = reading::ticker(text, start, end) else {
+                    continue;
+                };
+                // "$bitcoin" and "$Apple" are names behind a dollar sign.
+                if buffer
+                    .lower
+                    .get(from..to)
+                    .is_some_and(|word| self.is_long_name(word))
+                {
+                    continue;
+                }
+                (end, what) = (to, What::Ticker);
+            } else {
+                let standing = reading::standing(text, start, end);
+                let written = text.get(start..end).unwrap_or("");
+                let mut shouts = || *shouting.get_or_insert_with(|| reading::is_shouting(text));
+                what = match (standing, name.case) {
+                    (Standing::Part, _) | (Standing::Handle, Case::Exact) => continue,
+                    (Standing::Handle, _) if !name.text.contains(' ') => what,
+                    (_, Case::Any) if name.context == Context::Free => what,
+                    (_, Case::Any) => What::Doubtful(place),
+                    (_, case) if shouts() => {
+                        if case == Case::Exact && !written.eq_ignore_ascii_case(&name.text) {
+                            continue;
+                        }
+                        What::Doubtful(place)
+                    }
+                    (_, case) if !reading::is_written(case, &name.text, written) => continue,
+                    _ if name.context == Context::Free => what,
+                    _ => What::Doubtful(place),
+                };
+            }
+            if buffer.found.len() < FOUND_MAX {
+                buffer.found.push(Found {
+                    start,
+                    end,
+                    part,
+                    what,
+                });
+            }
+        }
+        let longest_first = |f: &Found| (f.start, usize::MAX - f.end);
+        buffer.found.sort_by_key(longest_first);
+        let mut free_from = 0;
+        for found in &buffer.found {
+            if found.start >= free_from {
+                free_from = found.end;
+                buffer.kept.push(*found);
             }
         }
     }
-}
 
-fn parse_name(line: &'static str) -> Option<Name> {
-    let mut fields = line.split('\t');
-    let (symbol, text, rule) = (fields.next()?, fields.next()?, fields.next()?);
-    let rule = match rule.trim() {
-        "any" => Rule::Any,
-        "capital" => Rule::Capital,
-        "exact" => Rule::Exact,
-        _ => return None,
-    };
-    Some(Name {
-        symbol: Symbol::new(symbol).ok()?,
-        text,
-        rule,
-    })
-}
-
-fn add(links: &mut Vec<Symbol>, symbol: &Symbol) {
-    if links.len() < LINKS_MAX && !links.contains(symbol) {
-        links.push(symbol.clone());
-    }
-}
-
-/// Whether no letter or digit touches the range, and it is no name (@) or address.
-fn is_whole_word(text: &str, start: usize, end: usize) -> bool {
-    let before = text.get(..start).and_then(|t| t.chars().next_back());
-    let after = text.get(end..).and_then(|t| t.chars().next());
-    let joins = |c: char| c.is_alphanumeric() || matches!(c, '_' | '@' | '$');
-    !before.is_some_and(|c| joins(c) || matches!(c, '.' | '/')) && !after.is_some_and(joins)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use chrono::DateTime;
-
-    fn linked(text: &str, given: &[&str]) -> Vec<String> {
-        let item = NewsItem {
-            id: String::new(),
-            published: DateTime::default(),
-            first_seen: DateTime::default(),
-            source: String::new(),
-            register: rawe_core::Register::Social,
-            author: None,
-            followers: None,
-            repost_of: None,
-            symbols: given.iter().map(|s| Symbol::new(s).unwrap()).collect(),
-            headline: String::new(),
-            text: text.to_owned(),
-            backfill: false,
-        };
-        let mut tokens = Tokens::default();
-        tokens.read(&item.headline, &item.text);
-        let mut links = Vec::new();
-        Linker::shipped().link(&item, &tokens, |s| s.as_str() != "UNKN", &mut links);
-        links.iter().map(|s| s.as_str().to_owned()).collect()
-    }
-
-    #[test]
-    fn links_symbols_cashtags_and_names() {
-        let cases: &[(&str, &[&str], &[&str])] = &[
-            ("nothing here", &[], &[]),
-            ("up again", &["AAPL"], &["AAPL"]),
-            ("$aapl and $BTC, $UNKN", &[], &["AAPL", "BTC/USD"]),
-            ("Apple beats Microsoft", &["MSFT"], &["MSFT", "AAPL"]),
-            ("an apple a day", &[], &[]),
-            ("Applebee's, @apple, www.apple.com", &[], &[]),
-            ("eth is a suffix, ETH is not", &[], &["ETH/USD"]),
-            ("JPMorgan Chase fined", &[], &["JPM"]),
-            ("Bitcoin Cash forks", &[], &["BCH/USD"]),
-            ("AT&T and S&P 500", &[], &["T", "SPY"]),
-        ];
-        for (text, given, expected) in cases {
-            assert_eq!(linked(text, given), *expected, "{text:?}");
+    /// Fills the mentions: first what is certain, then what that or the words around confirm.
+    fn decide(&self, parts: [&str; 2], known: impl Fn(&Symbol) -> bool, buffer: &mut LinkBuffer) {
+        let given = buffer.mentions.len();
+        let kept = std::mem::take(&mut buffer.kept);
+        let offset = |found: &Found| if found.part == 0 { 0 } else { parts[0].len() };
+        for found in &kept {
+            let text = if found.part == 0 { parts[0] } else { parts[1] };
+            let symbol = match found.what {
+                What::Ticker => self.of_ticker(text, found, &known),
+                What::Certain(place) => self.of_name(place, &known, &buffer.links),
+                What::Doubtful(_) => None,
+            };
+            if let Some(symbol) = symbol {
+                buffer.add(
+                    &symbol,
+                    offset(found) + found.start,
+                    offset(found) + found.end,
+                );
+            }
+        }
+        let certain = buffer.links.len();
+        for found in &kept {
+            let text = if found.part == 0 { parts[0] } else { parts[1] };
+            let What::Doubtful(place) = found.what else {
+                continue;
+            };
+            let Some(name) = self.name(place) else {
+                continue;
+            };
+            let Some(symbol) = self.of_name(place, &known, &buffer.links) else {
+                continue;
+            };
+            let confirmed = buffer
+                .links
+                .iter()
+                .take(certain)
+                .any(|link| *link == symbol);
+            let context = match &name.context {
+                Context::Free => &Context::General,
+                other => other,
+            };
+            if confirmed || reading::has_context(self, context, text, found.start, found.end) {
+                buffer.add(
+                    &symbol,
+                    offset(found) + found.start,
+                    offset(found) + found.end,
+                );
+            }
+        }
+        buffer.kept = kept;
+        if let Some(named) = buffer.mentions.get_mut(given..) {
+            named.sort_by_key(|mention| (mention.start, mention.end));
         }
     }
 
-    #[test]
-    fn every_line_of_the_table_is_a_name() {
-        assert_eq!(Linker::shipped().names.len(), TABLE.lines().count() - 1);
-        assert!(Linker::shipped().finder.is_some());
+    /// The symbol by which the asset of a name is known here: the one already linked, else its
+    /// own, else a twin's.
+    fn of_name(
+        &self,
+        place: u32,
+        known: &impl Fn(&Symbol) -> bool,
+        links: &[Symbol],
+    ) -> Option<Symbol> {
+        let Meaning::Asset(number) = self.name(place)?.meaning else {
+            return None;
+        };
+        let linked = links.iter().find(|link| self.family(link) == Some(number));
+        linked
+            .or_else(|| self.spellings(number).find(|symbol| known(symbol)))
+            .cloned()
+    }
+
+    /// The asset of a ticker: a coin's pair, the symbol itself, or the company's other symbol.
+    fn of_ticker(
+        &self,
+        text: &str,
+        found: &Found,
+        known: &impl Fn(&Symbol) -> bool,
+    ) -> Option<Symbol> {
+        let written = text.get(found.start..found.end)?;
+        let after = written.rsplit(['$', ':', ' ']).next()?;
+        let ticker = after.to_ascii_uppercase();
+        let coin = ticker.strip_suffix(".X").unwrap_or(&ticker);
+        let coin = coin.split_once('/').map_or(coin, |(coin, _)| coin);
+        let coin = coin
+            .strip_suffix("USD")
+            .filter(|c| !c.is_empty())
+            .unwrap_or(coin);
+        let pair = self.pair(coin);
+        if let Some(pair) = pair
+            && let Some(symbol) = self.spellings(pair).find(|symbol| known(symbol))
+        {
+            return Some(symbol.clone());
+        }
+        let direct = Symbol::new(&ticker.replace('-', ".")).ok()?;
+        if known(&direct) {
+            return Some(direct);
+        }
+        let family = self.family(&direct);
+        if let Some(number) = family {
+            return self.spellings(number).find(|symbol| known(symbol)).cloned();
+        }
+        // "$AAPL.US" or "$BRK-x": the ticker before the mark.
+        let stem = Symbol::new(ticker.split(['.', '-', '/']).next()?).ok()?;
+        known(&stem).then_some(stem)
     }
 }
+
+#[cfg(test)]
+mod tests;
