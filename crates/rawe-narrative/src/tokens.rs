@@ -27,6 +27,8 @@ pub(crate) struct Token {
     pub(crate) kind: TokenKind,
     start: u32,
     end: u32,
+    /// Where it begins in what is read of the headline with the text directly after it, bytes.
+    pub(crate) at: u32,
 }
 
 /// The tokens of one text. Reused from item to item.
@@ -42,8 +44,9 @@ impl Tokens {
         self.lower.clear();
         self.list.clear();
         let headline = truncate(headline, TEXT_BYTES_MAX);
-        self.read_part(headline);
-        self.read_part(truncate(text, TEXT_BYTES_MAX - headline.len()));
+        self.read_part(headline, 0);
+        let text = truncate(text, TEXT_BYTES_MAX - headline.len());
+        self.read_part(text, headline.len());
     }
 
     /// The tokens in order.
@@ -58,19 +61,21 @@ impl Tokens {
             .unwrap_or("")
     }
 
-    fn read_part(&mut self, text: &str) {
+    /// Reads one part, whose first byte is at `base` of the whole.
+    fn read_part(&mut self, text: &str, base: usize) {
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             if self.list.len() >= TOKENS_MAX {
                 return;
             }
-            let consumed = self.read_token(rest, first);
+            let at = index(base + (text.len() - rest.len()));
+            let consumed = self.read_token(rest, first, at);
             rest = rest.get(consumed.max(first.len_utf8())..).unwrap_or("");
         }
     }
 
     /// Reads what stands at the start of `rest` and says how many bytes that was.
-    fn read_token(&mut self, rest: &str, first: char) -> usize {
+    fn read_token(&mut self, rest: &str, first: char, at: u32) -> usize {
         if first.is_whitespace() || first.is_control() {
             return first.len_utf8();
         }
@@ -78,7 +83,7 @@ impl Tokens {
             if is_address(rest) {
                 return length_until_space(rest);
             }
-            return self.read_word(rest);
+            return self.read_word(rest, at);
         }
         let after = rest.get(first.len_utf8()..).unwrap_or("");
         match first {
@@ -91,7 +96,7 @@ impl Tokens {
             '$' => {
                 let tag = cashtag_length(after);
                 if tag > 0 {
-                    self.push(TokenKind::Cashtag, after.get(..tag).unwrap_or(""));
+                    self.push(TokenKind::Cashtag, after.get(..tag).unwrap_or(""), at);
                     return 1 + tag;
                 }
             }
@@ -104,21 +109,22 @@ impl Tokens {
                     } else {
                         TokenKind::PercentDown
                     };
-                    self.push(kind, rest.get(..=number).unwrap_or(""));
+                    self.push(kind, rest.get(..=number).unwrap_or(""), at);
                     return 1 + number;
                 }
             }
             _ => {}
         }
         if !is_joiner(first) {
-            self.push(TokenKind::Mark, rest.get(..first.len_utf8()).unwrap_or(""));
+            let mark = rest.get(..first.len_utf8()).unwrap_or("");
+            self.push(TokenKind::Mark, mark, at);
         }
         first.len_utf8()
     }
 
     /// A word: letters and digits, with `'`, `-`, `&`, `.` and `,` only between two of them
     /// (the last two only between digits or single letters).
-    fn read_word(&mut self, rest: &str) -> usize {
+    fn read_word(&mut self, rest: &str, at: u32) -> usize {
         let start = self.lower.len();
         let mut length = 0;
         let mut previous = ' ';
@@ -146,17 +152,19 @@ impl Tokens {
             kind: TokenKind::Word,
             start: index(start),
             end: index(self.lower.len()),
+            at,
         });
         length
     }
 
-    fn push(&mut self, kind: TokenKind, text: &str) {
+    fn push(&mut self, kind: TokenKind, text: &str, at: u32) {
         let start = self.lower.len();
         self.lower.extend(text.chars().flat_map(char::to_lowercase));
         self.list.push(Token {
             kind,
             start: index(start),
             end: index(self.lower.len()),
+            at,
         });
     }
 }
@@ -287,6 +295,19 @@ mod tests {
                 .map(|(k, t)| (*k, (*t).to_owned()))
                 .collect();
             assert_eq!(read(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_knows_where_it_stands() {
+        let (headline, text) = ("Über +5% $AAPL", "#up ⇒ now");
+        let mut tokens = Tokens::default();
+        tokens.read(headline, text);
+        let joined = format!("{headline}{text}");
+        let starts: Vec<&str> = ["Über", "+5%", "$AAPL", "up", "⇒", "now"].into();
+        assert_eq!(tokens.list().len(), starts.len());
+        for (token, start) in tokens.list().iter().zip(starts) {
+            assert!(joined[token.at as usize..].starts_with(start), "{start}");
         }
     }
 
