@@ -134,6 +134,64 @@ impl RoundOutcome {
         }
     }
 
+    /// What it means, for a person who asks why.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Opened => "the collective opened a position",
+            Self::Closed => "the collective closed its position",
+            Self::NoQuorum => "fewer than K agents agreed within the window",
+            Self::Conflict => "both directions had a quorum (only with a minority K)",
+            Self::AlreadyHeld => "the quorum confirms the position already held",
+            Self::MinHold => "an opposite quorum inside the minimum hold",
+            Self::CoolDown => "too soon after the last fill in this asset",
+            Self::RetryWait => "the last entry was refused or not filled",
+            Self::InFlight => "an order for this asset is on its way",
+            Self::Stale => "the decision was too old when it could have been sent",
+            Self::BusGap => "a vote of the quorum lies inside a gap of the bus",
+            Self::MarketClosed => "the broker's clock says closed, or does not say",
+            Self::NotTradable => "the asset is not in the universe, or not tradable",
+            Self::NotShortable => "from flat, a short of an asset that cannot be shorted",
+            Self::CapNotional => "what a limit on notional leaves is under the minimum order",
+            Self::CapNewPositions => "too many new positions within the hour",
+            Self::TooSmall => "the size left after dissent is under the minimum order",
+            Self::BuyingPower => "the buying power does not suffice",
+            Self::Halted => "told not to trade",
+            Self::BrokerRejected => "the broker refused the order",
+            Self::JournalFailed => "the journal could not be written, so nothing was sent",
+            Self::TooFewAlive => "fewer than K agents are alive",
+        }
+    }
+
+    /// What a person may do about it; nothing where the collective works as it should.
+    pub fn advice(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Opened
+            | Self::Closed
+            | Self::NoQuorum
+            | Self::Conflict
+            | Self::AlreadyHeld
+            | Self::MinHold
+            | Self::CoolDown
+            | Self::RetryWait
+            | Self::InFlight => return None,
+            Self::Stale => "see `rawe status`: the engine or the broker is slow",
+            Self::BusGap => "see that Redis stays up: votes inside a gap are void",
+            Self::MarketClosed => "wait for the session, or check that the broker answers",
+            Self::NotTradable => "check the asset at the broker",
+            Self::NotShortable => "nothing: crypto and assets hard to borrow are only held long",
+            Self::CapNotional => "raise risk.order_notional_max or risk.gross_notional_max",
+            Self::CapNewPositions => "raise consensus.new_positions_per_hour, or wait",
+            Self::TooSmall => "raise the agents' sizing.per_asset_budget",
+            Self::BuyingPower => "close positions, or lower the agents' sizing.per_asset_budget",
+            Self::Halted => {
+                "remove the file HALT beside the journal, and read why it was put there"
+            }
+            Self::BrokerRejected => "read the broker's words in `rawe why` of the round",
+            Self::JournalFailed => "make room on the disk and start the engine again",
+            Self::TooFewAlive => "start the agents that `rawe status` shows as absent",
+        })
+    }
+
     /// Whether an order followed.
     pub fn is_decision(self) -> bool {
         matches!(self, Self::Opened | Self::Closed)

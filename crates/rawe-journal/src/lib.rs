@@ -8,7 +8,7 @@ mod read;
 mod schema;
 mod sqlite;
 
-pub use read::JournalOrder;
+pub use read::{JournalOrder, OutcomeCount};
 pub use schema::OpenError;
 pub use sqlite::{Durability, SqliteJournal};
 

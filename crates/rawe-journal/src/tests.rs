@@ -131,7 +131,7 @@ fn what_was_recorded_is_read_back_after_reopening() {
             .len(),
         1
     );
-    let orders = journal.orders(10).unwrap();
+    let orders = journal.orders(None, 10).unwrap();
     assert_eq!((&orders[0].intent, &orders[1].intent), (&closing, &opening));
     assert_eq!(orders[1].report, Some(filled.clone()));
     assert_eq!(
@@ -139,6 +139,92 @@ fn what_was_recorded_is_read_back_after_reopening() {
         Some(Resolution::Terminal(Box::new(filled)))
     );
     assert_eq!(journal.counts().unwrap(), (1, 2, 1));
+}
+
+#[test]
+fn rounds_and_orders_are_found_by_every_id_they_go_by() {
+    let mut journal = SqliteJournal::in_memory().unwrap();
+    let opening = intent("demo", Purpose::Open);
+    let mut missed = round();
+    missed.round_id = "AAPL@2".into();
+    missed.outcome = RoundOutcome::NoQuorum;
+    (missed.decision_id, missed.client_order_id) = (None, None);
+    missed.closed = at(90);
+    missed.votes = vec![rawe_core::decision::RoundVote {
+        agent: AgentId::new("b").unwrap(),
+        direction: rawe_core::Direction::Long,
+        timestamp: at(80),
+        signal_id: Some("signal-7".into()),
+        signal_type: rawe_core::SignalType::Divergence,
+        strength: 0.5,
+        size: Decimal::TEN,
+        expected_profit: 1.0,
+        narrative_id: "signal-8".into(),
+        weight_millionths: 1_000_000,
+    }];
+    journal.record_round(&round()).unwrap();
+    journal.record_round(&missed).unwrap();
+    journal.record_intent(&opening).unwrap();
+    journal
+        .record_report(at(2), &report(&opening, OrderStatus::PartiallyFilled))
+        .unwrap();
+    journal
+        .record_report(at(3), &report(&opening, OrderStatus::Filled))
+        .unwrap();
+    let client_order_id = opening.order.client_order_id.as_str();
+    for id in ["AAPL@1", opening.decision_id.as_str(), client_order_id] {
+        assert_eq!(journal.rounds_named(id).unwrap(), vec![round()], "{id}");
+    }
+    assert_eq!(
+        journal.rounds_named("signal-7").unwrap(),
+        vec![missed.clone()]
+    );
+    for unknown in ["signal-8", "", "%", "AAPL"] {
+        assert!(
+            journal.rounds_named(unknown).unwrap().is_empty(),
+            "{unknown}"
+        );
+    }
+    for id in [
+        "AAPL@1",
+        opening.decision_id.as_str(),
+        client_order_id,
+        "b-1",
+    ] {
+        let found = journal.orders_named(id).unwrap();
+        assert_eq!(found.len(), 1, "{id}");
+        assert_eq!(found[0].intent, opening, "{id}");
+    }
+    assert!(journal.orders_named("b-2").unwrap().is_empty());
+    let heard = journal.reports(client_order_id).unwrap();
+    assert_eq!(
+        heard
+            .iter()
+            .map(|(at, r)| (*at, r.status))
+            .collect::<Vec<_>>(),
+        [
+            (at(2), OrderStatus::PartiallyFilled),
+            (at(3), OrderStatus::Filled)
+        ]
+    );
+    let like = |asset: Option<&Symbol>, outcome| journal.rounds_like(asset, outcome, 9).unwrap();
+    let other = Symbol::new("MSFT").unwrap();
+    assert_eq!(like(Some(&symbol()), None), vec![missed.clone(), round()]);
+    assert_eq!(like(None, Some(RoundOutcome::NoQuorum)), vec![missed]);
+    assert!(like(Some(&other), None).is_empty());
+    assert!(journal.orders(Some(&other), 9).unwrap().is_empty());
+    let outcomes = journal.outcomes(None).unwrap();
+    let counts: Vec<_> = outcomes
+        .iter()
+        .map(|c| (c.outcome, c.rounds, c.newest))
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            (RoundOutcome::NoQuorum, 1, at(90)),
+            (RoundOutcome::Opened, 1, at(5))
+        ]
+    );
 }
 
 #[test]
@@ -193,11 +279,11 @@ fn it_is_readable_while_it_is_written() {
     let path = directory.path().join("journal.sqlite");
     let mut writer = SqliteJournal::open(&path, Durability::Written).unwrap();
     let mut reader = SqliteJournal::open_read_only(&path).unwrap();
-    assert_eq!(reader.orders(5).unwrap().len(), 0);
+    assert_eq!(reader.orders(None, 5).unwrap().len(), 0);
     writer
         .record_intent(&intent("demo", Purpose::Open))
         .unwrap();
-    assert_eq!(reader.orders(5).unwrap().len(), 1);
+    assert_eq!(reader.orders(None, 5).unwrap().len(), 1);
     assert!(
         reader
             .record_intent(&intent("demo", Purpose::Open))
