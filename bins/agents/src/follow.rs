@@ -1,7 +1,8 @@
 //! The life of an agent: find the newest run, warm up, then follow the clock, paced or live.
 //!
-//! An agent keeps nothing of its own: started again, it rebuilds its state from the streams, says
-//! nothing about instants that were handled, and goes on at the newest one.
+//! Started again, an agent takes its newest snapshot from Redis, or rebuilds its state from the
+//! streams if there is none that fits; it says nothing about instants that were handled, and goes
+//! on at the newest one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +17,11 @@ use rawe_runtime::{Heart, ShuttingDown, new_boot_id, new_uuid, wall_now};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock_reader::{Run, begins_another, entry_id, find_run, is_acknowledged, parse_clock};
+use crate::keeper::Keeper;
 use crate::link::Link;
 use crate::setup::{AgentArgs, load_voter};
 use crate::speaker::Speaker;
-use crate::timeline::Timeline;
+use crate::timeline::{Hearing, Timeline};
 
 /// Clock entries read at once.
 const CLOCK_PAGE: usize = 200;
@@ -62,6 +64,11 @@ pub async fn run(
         profile.name,
         profile.description
     );
+    let keeper = Keeper::new(
+        args.snapshots_kept()?.then(|| bus.clone()),
+        &process,
+        heart.clone(),
+    );
     let link = Link::new(bus, shutdown);
     let speaker = Speaker::new(
         process,
@@ -75,8 +82,10 @@ pub async fn run(
         link,
         speaker,
         heart,
+        keeper,
     };
     let result = follower.follow_runs().await;
+    follower.keeper.finish().await;
     beating.cancel();
     let _last_beat = tokio::time::timeout(LAST_BEAT_LIMIT, beat).await;
     tracing::info!(event = "agent_stopped", "the agent has stopped");
@@ -98,6 +107,7 @@ struct Follower {
     link: Link,
     speaker: Speaker,
     heart: Heart,
+    keeper: Keeper,
 }
 
 /// Following one run.
@@ -110,6 +120,8 @@ struct Session {
     is_warm: bool,
     /// Its first clock entry has been handled.
     has_begun: bool,
+    /// All that was read has been handled: nothing is half done.
+    at_rest: bool,
 }
 
 impl Follower {
@@ -134,17 +146,25 @@ impl Follower {
             } else {
                 IdentitySource::Live(new_uuid)
             };
-            let config = self.config.clone();
-            let mut agent = Agent::new(EngineConfig::default(), config, self.boot.clone(), ids);
+            let (config, boot) = (&self.config, &self.boot);
+            let fresh = || {
+                Agent::new(
+                    EngineConfig::default(),
+                    config.clone(),
+                    boot.clone(),
+                    ids.clone(),
+                )
+            };
+            let (mut agent, place) = self.keeper.restore(&self.link, &run, fresh).await?;
             agent.continue_sequences(sequences);
             let newest = run.newest_id;
+            let heart = self.heart.clone();
+            let mut timeline = Timeline::new(agent, run.bars_before, run.news_before, heart);
+            if let Some(place) = place {
+                timeline.continue_from(place);
+            }
             let mut session = Session {
-                timeline: Timeline::new(
-                    agent,
-                    run.bars_before,
-                    run.news_before,
-                    self.heart.clone(),
-                ),
+                timeline,
                 speaks_from: if acknowledged {
                     EntryId {
                         sequence: newest.sequence.saturating_add(1),
@@ -156,11 +176,17 @@ impl Follower {
                 clock_after: run.clock_before,
                 is_warm: false,
                 has_begun: false,
+                at_rest: false,
                 run,
             };
             self.heart
                 .set_state(ProcessState::Warming, "WARMING: reading the history");
-            let Turn::NewRun = self.follow_clock(&mut session).await?;
+            let followed = self.follow_clock(&mut session).await;
+            if followed.is_err() && session.at_rest {
+                // The process ends: the next one goes on here.
+                self.keep(&session);
+            }
+            let Turn::NewRun = followed?;
             sequences = session.timeline.agent().voter().sequences();
         }
     }
@@ -181,9 +207,15 @@ impl Follower {
                     return Ok(Turn::NewRun);
                 }
                 session.has_begun = true;
+                session.at_rest = false;
                 self.handle(session, entry.id, &clock).await?;
                 if clock.mode == ClockMode::WarmedUp && !clock.paced {
                     return self.follow_wall(session, clock.instant).await;
+                }
+                session.at_rest = true;
+                self.keeper.step();
+                if self.keeper.is_due(true) {
+                    self.keep(session);
                 }
             }
         }
@@ -200,11 +232,16 @@ impl Follower {
         let bars = entry_id(&clock.bars_through);
         let news = entry_id(&clock.news_through);
         session.timeline.reopen(Some(bars), Some(news));
-        let speaks = |instant: Timestamp| is_new && instant == clock.instant;
+        let hearing = |instant: Timestamp| match clock.mode {
+            ClockMode::Paced if instant != clock.instant => Hearing::Past,
+            ClockMode::Paced if is_new => Hearing::Said,
+            ClockMode::Paced => Hearing::Heard,
+            ClockMode::WarmedUp | ClockMode::Ended => Hearing::Past,
+        };
         let until = clock.instant;
         let said = session
             .timeline
-            .advance(&self.link, Timestamp::MAX_UTC, until, speaks)
+            .advance(&self.link, Timestamp::MAX_UTC, until, hearing)
             .await?;
         for said in said {
             self.speaker.say(&self.link, said, false).await?;
@@ -246,16 +283,27 @@ impl Follower {
         loop {
             let now = wall_now();
             session.timeline.reopen(None, None);
-            let speaks = |instant: Timestamp| instant > warmed_through && instant + fresh > now;
+            let hearing = |instant: Timestamp| {
+                if instant > warmed_through && instant + fresh > now {
+                    Hearing::Said
+                } else {
+                    Hearing::Past
+                }
+            };
+            session.at_rest = false;
             let scans_until = now - SETTLING;
             let said = session
                 .timeline
-                .advance(&self.link, now, scans_until, speaks)
+                .advance(&self.link, now, scans_until, hearing)
                 .await?;
             for said in said {
                 self.speaker.say(&self.link, said, true).await?;
             }
             self.show_progress(session, now, false);
+            session.at_rest = true;
+            if self.keeper.is_due(false) {
+                self.keep(session);
+            }
             let next = session.timeline.next_scan();
             let due = next.and_then(|next| (next + SETTLING - wall_now()).to_std().ok());
             let wait = due.unwrap_or(WAIT_MAX).min(WAIT_MAX);
@@ -263,6 +311,14 @@ impl Follower {
                 return Ok(Turn::NewRun);
             }
         }
+    }
+
+    /// Keeps a snapshot of the agent and its place.
+    fn keep(&mut self, session: &Session) {
+        let timeline = &session.timeline;
+        let place = timeline.place();
+        self.keeper
+            .write(&session.run, session.clock_after, timeline.agent(), place);
     }
 
     /// Waits for new entries, at most `wait`; true when the feed began another run.

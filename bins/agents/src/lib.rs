@@ -7,6 +7,7 @@
 
 mod clock_reader;
 mod follow;
+mod keeper;
 mod launch;
 mod link;
 mod setup;

@@ -119,6 +119,20 @@ impl Link {
         }
     }
 
+    pub(crate) async fn fields(&self, hash: &str) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+        let mut patience = self.patience();
+        loop {
+            self.check()?;
+            match self.bus.fields(hash).await {
+                Ok(fields) => {
+                    self.answered();
+                    return Ok(fields);
+                }
+                Err(error) => patience.after(error, "reading a hash").await?,
+            }
+        }
+    }
+
     /// Waits for entries; an empty answer means that none came within `block`.
     pub(crate) async fn read(
         &self,

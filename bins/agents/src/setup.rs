@@ -23,6 +23,21 @@ pub struct AgentArgs {
     /// Days of history the agent must have seen before it speaks [default: 120]
     #[arg(long, value_name = "DAYS", env = "RAWE_WARMUP_DAYS")]
     pub warmup_days: Option<u32>,
+
+    /// Keep no snapshot, and use none: rebuild the state from the whole history at every start
+    #[arg(long, env = "RAWE_NO_SNAPSHOT")]
+    pub no_snapshot: bool,
+}
+
+impl AgentArgs {
+    /// Whether snapshots are kept and used.
+    ///
+    /// # Errors
+    /// The problems of the configuration file.
+    pub fn snapshots_kept(&self) -> Result<bool, ConfigProblems> {
+        let section: AgentsSection = section_of(self, "agents")?;
+        Ok(section.snapshot && !self.no_snapshot)
+    }
 }
 
 /// The `[agents]` section of `rawe.toml`. It must be the same for all agents of a collective, so
@@ -35,6 +50,8 @@ pub struct AgentsSection {
     /// Profile files of roster agents that are not founding ones, or replace one; relative paths
     /// start at the configuration file's folder.
     pub profiles: Vec<PathBuf>,
+    /// Whether an agent keeps a snapshot of its state in Redis, and starts from it.
+    pub snapshot: bool,
     /// How the collective's paper record is kept; without a quorum here, that of `[consensus]`.
     pub collective: CollectiveRules,
 }
@@ -44,6 +61,7 @@ impl Default for AgentsSection {
         Self {
             warmup_days: 120,
             profiles: Vec::new(),
+            snapshot: true,
             collective: CollectiveRules::default(),
         }
     }

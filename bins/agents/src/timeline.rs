@@ -26,9 +26,12 @@ const EVENTS_PER_TURN: u32 = 256;
 #[derive(Debug)]
 struct Lane<T> {
     stream: &'static str,
+    /// The last entry read.
     after: EntryId,
+    /// The last entry applied in this run.
+    applied: Option<EntryId>,
     through: Option<EntryId>,
-    chunk: VecDeque<(Timestamp, T)>,
+    chunk: VecDeque<(EntryId, Timestamp, T)>,
     is_drained: bool,
     refused: u64,
 }
@@ -38,6 +41,7 @@ impl<T: DeserializeOwned> Lane<T> {
         Self {
             stream,
             after,
+            applied: None,
             through: None,
             chunk: VecDeque::new(),
             is_drained: false,
@@ -65,7 +69,7 @@ impl<T: DeserializeOwned> Lane<T> {
                 self.after = entry.id;
                 let read = serde_json::from_slice::<T>(&entry.payload).ok();
                 match read.and_then(|read| time(&read).map(|at| (at, read))) {
-                    Some(timed) => self.chunk.push_back(timed),
+                    Some((at, read)) => self.chunk.push_back((entry.id, at, read)),
                     None => self.refuse(entry.id),
                 }
             }
@@ -91,9 +95,43 @@ impl<T: DeserializeOwned> Lane<T> {
         self.is_drained = false;
     }
 
-    fn next_time(&self) -> Option<Timestamp> {
-        self.chunk.front().map(|(at, _)| *at)
+    /// Takes the next entry, which is then applied.
+    fn take(&mut self) -> Option<(Timestamp, T)> {
+        let (id, at, read) = self.chunk.pop_front()?;
+        self.applied = Some(id);
+        Some((at, read))
     }
+
+    /// Goes on after an entry that has been applied.
+    fn continue_after(&mut self, applied: EntryId) {
+        (self.after, self.applied) = (applied, Some(applied));
+    }
+
+    fn next_time(&self) -> Option<Timestamp> {
+        self.chunk.front().map(|(_, at, _)| *at)
+    }
+}
+
+/// What becomes of a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hearing {
+    /// It is said.
+    Said,
+    /// It was said by an earlier boot: only what it counts is counted.
+    Heard,
+    /// It lies in the past and only builds state.
+    Past,
+}
+
+/// Where an agent is: what it has applied, and through when it has scanned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The bar applied last.
+    pub(crate) bars: EntryId,
+    /// The news item applied last, if any.
+    pub(crate) news: Option<EntryId>,
+    /// The grid up to here has been scanned.
+    pub(crate) scanned_through: Timestamp,
 }
 
 /// An agent, its place in market time and in the streams.
@@ -121,6 +159,24 @@ impl Timeline {
             scanned_through: None,
             heart,
         }
+    }
+
+    /// Goes on from a place, with the agent as it was there.
+    pub(crate) fn continue_from(&mut self, place: Place) {
+        self.bars.continue_after(place.bars);
+        if let Some(news) = place.news {
+            self.news.continue_after(news);
+        }
+        self.scanned_through = Some(place.scanned_through);
+    }
+
+    /// Where the agent is; `None` before its first bar.
+    pub(crate) fn place(&self) -> Option<Place> {
+        Some(Place {
+            bars: self.bars.applied?,
+            news: self.news.applied,
+            scanned_through: self.scanned_through?,
+        })
     }
 
     pub(crate) fn agent(&self) -> &Agent {
@@ -161,14 +217,13 @@ impl Timeline {
     }
 
     /// Applies what the streams hold, up to and including `events_until`, and scans every grid
-    /// instant up to and including `scans_until`. Scans for which `speaks` is true are returned;
-    /// the others only build state.
+    /// instant up to and including `scans_until`. Scans that are to be said are returned.
     pub(crate) async fn advance(
         &mut self,
         link: &Link,
         events_until: Timestamp,
         scans_until: Timestamp,
-        speaks: impl Fn(Timestamp) -> bool + Send,
+        hearing: impl Fn(Timestamp) -> Hearing + Send,
     ) -> anyhow::Result<Vec<ScanResult>> {
         let mut said = Vec::new();
         let mut events_in_turn = 0;
@@ -184,10 +239,12 @@ impl Timeline {
                     events_in_turn += 1;
                 }
                 (_, Some(scan)) if scan <= scans_until => {
-                    if speaks(scan) {
-                        said.push(self.agent.scan(scan));
-                    } else {
-                        self.agent.rebuild(scan);
+                    match hearing(scan) {
+                        Hearing::Said => said.push(self.agent.scan(scan)),
+                        Hearing::Heard => drop(self.agent.scan(scan)),
+                        Hearing::Past => self.agent.rebuild(scan),
+                    }
+                    if hearing(scan) != Hearing::Said {
                         self.show_rebuilding(scan);
                     }
                     self.scanned_through = Some(scan);
@@ -227,11 +284,11 @@ impl Timeline {
             _ => false,
         };
         if item_is_first {
-            if let Some((_, item)) = self.news.chunk.pop_front() {
+            if let Some((_, item)) = self.news.take() {
                 self.agent.apply_item(&item);
                 self.heart.add("items_applied", 1);
             }
-        } else if let Some((end, bar)) = self.bars.chunk.pop_front() {
+        } else if let Some((end, bar)) = self.bars.take() {
             self.agent.apply_bar(&bar);
             self.heart.add("bars_applied", 1);
             // The grid begins with the first bar, whose end may itself be on it.

@@ -1,6 +1,7 @@
 //! An agent whole: a narrative engine and the voter that reads it.
 
 use rawe_core::{AssetClass, Bar, BootId, IdentitySource, NewsItem, Timestamp};
+use rawe_narrative::snapshot::SnapshotError;
 use rawe_narrative::{EngineConfig, FeatureSnapshot, NarrativeEngine};
 
 use crate::voter::{ScanResult, Voter, VoterConfig};
@@ -48,6 +49,26 @@ impl Agent {
     pub fn scan(&mut self, instant: Timestamp) -> ScanResult {
         let snapshots = self.features(instant);
         self.voter.scan(instant, &snapshots)
+    }
+
+    /// Appends the state of engine and voter to `bytes`: equal states append equal bytes. Who it is
+    /// (boot, ids) is not state.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Unwritable`] if the state cannot be written.
+    pub fn append_snapshot(&self, bytes: &mut Vec<u8>) -> Result<(), SnapshotError> {
+        self.voter.append_snapshot(bytes)?;
+        self.engine.append_snapshot(bytes)
+    }
+
+    /// Takes over the state of an agent of the same configuration. It then goes on as that one
+    /// does, to the byte. An agent that could not restore must be made anew.
+    ///
+    /// # Errors
+    /// Why the snapshot is refused. The state is then rebuilt from history.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
+        let engine = self.voter.restore_front(bytes)?;
+        self.engine.restore(engine)
     }
 
     /// The personality, for its grid, records and progress.

@@ -4,6 +4,8 @@
 //! that it can keep the collective's paper record and know which class of assets is open. It never
 //! trades and never waits. Market data becomes features in `rawe-narrative`.
 
+mod snapshot;
+
 use std::collections::BTreeMap;
 
 use rawe_core::{
@@ -145,8 +147,8 @@ impl Voter {
     /// Counts on from an earlier voter of the same boot: sequences count up per boot, whatever
     /// happens to the market data.
     pub fn continue_sequences(&mut self, (signals, stances): (u64, u64)) {
-        self.signals_made = signals;
-        self.stances_made = stances;
+        self.signals_made = self.signals_made.max(signals);
+        self.stances_made = self.stances_made.max(stances);
     }
 
     /// The grid of the assets seen so far.

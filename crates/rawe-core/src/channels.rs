@@ -22,6 +22,11 @@ pub const CONTROL_STREAM: &str = "rawe:control";
 /// Hash of [`crate::Heartbeat`]s by process name.
 pub const STATUS_HASH: &str = "rawe:status";
 
+/// The hash that holds the snapshot of one agent's state, by its id.
+pub fn snapshot_hash(agent: &str) -> String {
+    format!("rawe:snapshot:{agent}")
+}
+
 /// How many entries a stream of small messages keeps. At one message a second, more than a day.
 pub const STREAM_LENGTH_MAX: usize = 100_000;
 /// How many bars or news items a stream keeps: 130 days of 600 assets' hourly bars fit.
