@@ -7,7 +7,7 @@ use rawe_core::calendar::{new_york_date, new_york_midnight};
 use rawe_core::{AssetClass, Bar, Symbol, Timeframe, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::decay::{OWN, Stream};
+use crate::decay::{OWN, Said, Stream};
 use crate::features::AssetFeatures;
 use crate::plan::{FIXED, Origin, Plan, StreamPlan};
 use crate::price::{PriceHistory, PriceReading};
@@ -111,8 +111,9 @@ impl AssetState {
     }
 
     /// Takes in an item about the asset.
-    pub(crate) fn add(&mut self, plan: &Plan, at: Timestamp, weight: f64, tone: f64) {
-        self.own.add(own_plan(&self.symbol, plan), at, weight, tone);
+    pub(crate) fn add(&mut self, plan: &Plan, at: Timestamp, weight: f64, said: Said) {
+        self.own
+            .add_part(own_plan(&self.symbol, plan), at, weight, said);
     }
 
     /// The features at `instant`, and the observation kept. `market` is the crypto market's scan;
@@ -154,6 +155,9 @@ impl AssetState {
             dispersion,
             tone_nowcast,
             narrative_volatility: self.flux.observe(instant, intensity),
+            range_har: None,
+            range_forecast: None,
+            sigma_har_annual: None,
             volatility_percentile: self.percentile(price.sigma),
             narrative: None,
             demand: Arc::clone(&plan.demand),

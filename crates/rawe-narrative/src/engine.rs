@@ -6,22 +6,24 @@ mod snapshot;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta};
-use rawe_core::{AssetClass, Bar, NewsItem, Symbol, Timestamp};
+use rawe_core::{AssetClass, Bar, NewsItem, Register, Symbol, Timestamp};
 
 use crate::asset::{AssetState, StreamScan, utc_minute};
 use crate::clustering::narrative::{LINK_HALF_LIFE_HOURS, Narrative, TONE_HALF_LIFE_HOURS};
 use crate::clustering::{Clusterer, Incoming};
-use crate::decay::{Decayed, MARKET_WIDE, Stream};
+use crate::decay::{Decayed, MARKET_WIDE, Said, Stream};
 use crate::delivery::Delivered;
 use crate::demand::FeatureDemand;
 use crate::effects::{NarrativeEffect, NarrativeState};
 use crate::features::{AssetFeatures, FeatureSnapshot, NarrativeBrief};
 use crate::hash::FastMap;
-use crate::linking::{LINKS_MAX, LinkBuffer, Universe};
+use crate::linking::{LINKS_MAX, LinkBuffer, Mention, Universe};
 use crate::plan::Plan;
 use crate::seasonal::{Cadence, Seasonal};
 use crate::tokens::Tokens;
+use crate::voices::{Budgets, CRYPTO_MARKET, Heard};
 use crate::tone::{SentimentModel, SentimentText, ToneScorer, bounded};
+use crate::volatility::{VolatilityBook, VolatilityScore, speaks_of_results};
 
 /// A narrative weighs on an asset if an item linked to it came in this time, hours.
 const BRIEF_HOURS: i64 = 48;
@@ -39,6 +41,9 @@ pub struct EngineConfig {
     pub assets_max: usize,
     /// The names by which texts speak of assets.
     pub universe: Arc<Universe>,
+    /// Whether what one voice, or a handful of new ones, may add is limited. Without limits the
+    /// engine can be led by anybody with a second account: for measurements only.
+    pub voice_limits: bool,
     /// Which features are asked for; the seasonal pasts of these are kept, and no others.
     pub features: FeatureDemand,
 }
@@ -48,6 +53,7 @@ impl Default for EngineConfig {
         Self {
             assets_max: 2_000,
             universe: Universe::shipped(),
+            voice_limits: true,
             features: FeatureDemand::default(),
         }
     }
@@ -74,6 +80,8 @@ pub struct NarrativeEngine {
     links: LinkBuffer,
     weights: Vec<(u32, f64)>,
     delivered: Delivered,
+    volatility: VolatilityBook,
+    budgets: Budgets,
 }
 
 impl NarrativeEngine {
@@ -97,6 +105,8 @@ impl NarrativeEngine {
             links: LinkBuffer::default(),
             weights: Vec::new(),
             delivered: Delivered::default(),
+            volatility: VolatilityBook::default(),
+            budgets: Budgets::new(),
         }
     }
 
@@ -118,23 +128,36 @@ impl NarrativeEngine {
         self.tokens.read(&item.headline, &item.text);
         let tone = self.tone(item);
         self.link(item);
-        let weight = 1.0 / (self.links.symbols().len().max(1) as f64).sqrt();
-        let tagged_crypto = self.links.symbols().iter().any(|s| s.class() == AssetClass::Crypto);
-        if tagged_crypto || (item.symbols.is_empty() && item.is_crypto_source()) {
-            self.crypto_market
-                .add(&self.plan.crypto_market, at, 1.0, tone);
-        }
-        self.weights.clear();
-        for number in self
+        let voice = self.hear(at, item);
+        let even = 1.0 / (self.links.symbols().len().max(1) as f64).sqrt();
+        let tagged_crypto = self
             .links
             .symbols()
             .iter()
-            .filter_map(|symbol| self.numbers.get(symbol).copied())
-        {
+            .any(|s| s.class() == AssetClass::Crypto);
+        if tagged_crypto || (item.symbols.is_empty() && item.is_crypto_source()) {
+            let (weight, share) = voice.weigh(&mut self.budgets, at, CRYPTO_MARKET);
+            let said = Said { tone, share };
+            self.crypto_market
+                .add_part(&self.plan.crypto_market, at, weight, said);
+        }
+        self.weights.clear();
+        for symbol in self.links.symbols() {
+            let Some(number) = self.numbers.get(symbol).copied() else {
+                continue;
+            };
+            let own_tone = self.tone_for(symbol, item).unwrap_or(tone);
             if let Some(asset) = self.assets.get_mut(number as usize) {
-                asset.add(&self.plan, at, weight, tone);
+                let (weight, share) = voice.weigh(&mut self.budgets, at, number);
+                let said = Said { tone: own_tone, share };
+                asset.add(&self.plan, at, even * weight, said);
             }
-            self.weights.push((number, weight));
+            self.weights.push((number, even));
+        }
+        if speaks_of_results(&self.tokens) {
+            for (number, weight) in &self.weights {
+                self.volatility.hear(*number, at, *weight);
+            }
         }
         let mut effects = Vec::new();
         let incoming = Incoming {
@@ -158,6 +181,36 @@ impl NarrativeEngine {
                 text: &item.text,
                 register: item.register,
             })),
+        }
+    }
+
+    /// The tone for one asset of the item scored last, where it names several: that of the clauses
+    /// which name this one. `None` if it is the tone of the whole.
+    fn tone_for(&self, symbol: &Symbol, item: &NewsItem) -> Option<f64> {
+        if self.links.symbols().len() < 2 || item.register == Register::Social {
+            return None;
+        }
+        let mentions = self.links.mentions().iter();
+        let mut ranges = mentions
+            .filter(|mention| mention.symbol == *symbol)
+            .filter_map(Mention::range);
+        let Some(model) = &self.sentiment else {
+            return self.scorer.score_at(&self.tokens, item.register, ranges);
+        };
+        let text = SentimentText {
+            headline: &item.headline,
+            text: &item.text,
+            register: item.register,
+        };
+        Some(bounded(model.score_at(&text, ranges.next()?)))
+    }
+
+    /// Who speaks in the item whose tokens have been read.
+    fn hear(&mut self, at: Timestamp, item: &NewsItem) -> Heard {
+        if self.config.voice_limits {
+            self.budgets.hear(at, item, &self.tokens)
+        } else {
+            Heard::unlimited()
         }
     }
 
@@ -186,7 +239,8 @@ impl NarrativeEngine {
         let place = self.sorted.partition_point(|n| by_symbol(n) < Some(symbol));
         self.sorted.insert(place, number);
         self.numbers.insert(symbol.clone(), number);
-        self.assets.push(AssetState::new(symbol.clone(), &self.plan));
+        self.assets
+            .push(AssetState::new(symbol.clone(), &self.plan));
         Some(number)
     }
 
@@ -223,10 +277,13 @@ impl NarrativeEngine {
         if !bar.is_sane() || sensible(bar.end) != bar.end {
             return;
         }
-        let number = self.number(&bar.symbol);
-        if let Some(asset) = number.and_then(|n| self.assets.get_mut(n as usize)) {
+        let Some(number) = self.number(&bar.symbol) else {
+            return;
+        };
+        if let Some(asset) = self.assets.get_mut(number as usize) {
             asset.apply_bar(bar);
         }
+        self.volatility.apply_bar(number, bar);
     }
 
     /// The features of all assets of `class` with a bar so far. Every scan becomes an observation
@@ -247,6 +304,8 @@ impl NarrativeEngine {
         };
         self.clusterer.forget_voices(at);
         let briefs = self.briefs(at, class);
+        let scanned_numbers = self.members(class);
+        self.volatility.scan(class, at, &scanned_numbers);
         let mut scanned: Vec<(Symbol, AssetFeatures)> = Vec::new();
         for number in &self.sorted {
             let Some(asset) = self.assets.get_mut(*number as usize) else {
@@ -257,6 +316,10 @@ impl NarrativeEngine {
             }
             let mut features = asset.scan(at, &self.plan, market, &mut self.own_scan);
             features.narrative = briefs.get(number).cloned();
+            let range = self.volatility.read(class, at, *number);
+            features.range_har = range.har;
+            features.range_forecast = range.narrative;
+            features.sigma_har_annual = range.sigma_annual;
             scanned.push((asset.symbol.clone(), features));
         }
         FeatureSnapshot {
@@ -264,6 +327,20 @@ impl NarrativeEngine {
             nvx: self.nvx(),
             assets: scanned,
         }
+    }
+
+    /// The numbers of the assets of `class` with a bar so far, sorted by symbol.
+    fn members(&self, class: AssetClass) -> Vec<u32> {
+        let with_bar = |number: &u32| {
+            let asset = self.assets.get(*number as usize);
+            asset.is_some_and(|a| a.symbol.class() == class && a.has_bar())
+        };
+        self.sorted.iter().copied().filter(with_bar).collect()
+    }
+
+    /// How the range forecasts of `class` have done so far, against HAR and a plain mean.
+    pub fn volatility_score(&self, class: AssetClass) -> VolatilityScore {
+        self.volatility.score(class)
     }
 
     /// The narrative of each asset of `class` that weighs most on it: the decayed weight of its items

@@ -37,6 +37,12 @@ pub struct AssetFeatures {
     /// Narrative volatility: exponentially weighted deviation of the change of intensity,
     /// half-life 24 h, annualised.
     pub narrative_volatility: f64,
+    /// Expected ln(high/low − 1) of the coming (or running) session by prices alone: the HAR model.
+    pub range_har: Option<f64>,
+    /// The same with what is being told of the asset. A gauge: sizing does not use it.
+    pub range_forecast: Option<f64>,
+    /// Annualised volatility of the coming session by the HAR model, nights included, as a share.
+    pub sigma_har_annual: Option<f64>,
     /// Percentile 0..1 of the present volatility in its own past, for the risk score.
     pub volatility_percentile: f64,
     /// The live narrative that weighs most on the asset now, if any.

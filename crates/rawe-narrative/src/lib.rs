@@ -24,13 +24,15 @@ pub mod linking;
 pub mod rating;
 pub mod snapshot;
 pub mod tone;
+pub mod volatility;
 
 pub use demand::{Feature, FeatureDemand, Measure, StreamChoice};
 pub use effects::{NarrativeEffect, NarrativeState};
 pub use engine::{EngineConfig, NarrativeEngine};
 pub use features::{AssetFeatures, FeatureSnapshot, NarrativeBrief};
 pub use rating::Rating;
-pub use tone::{SentimentModel, SentimentText, tone};
+pub use tone::{SentimentModel, SentimentText, tone, tone_of};
+pub use volatility::VolatilityScore;
 
 /// Hours from `from` to `to`, negative if `to` is earlier.
 fn hours_between(from: rawe_core::Timestamp, to: rawe_core::Timestamp) -> f64 {

@@ -11,9 +11,11 @@ use crate::delivery::Delivered;
 use crate::hash::FastMap;
 use crate::seasonal::Seasonal;
 use crate::snapshot::{Block, Fingerprint, SnapshotError, is_finite};
+use crate::volatility::VolatilityBook;
+use crate::voices::Budgets;
 
 /// Counts up when the layout of the state changes, or what the engine makes of events.
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -22,6 +24,8 @@ struct Written<'a> {
     crypto_seasonal: &'a Seasonal,
     clusterer: &'a Clusterer,
     delivered: &'a Delivered,
+    volatility: &'a VolatilityBook,
+    budgets: &'a Budgets,
 }
 
 #[derive(Deserialize)]
@@ -31,6 +35,8 @@ struct Read {
     crypto_seasonal: Seasonal,
     clusterer: Clusterer,
     delivered: Delivered,
+    volatility: VolatilityBook,
+    budgets: Budgets,
 }
 
 impl NarrativeEngine {
@@ -67,6 +73,8 @@ impl NarrativeEngine {
             links: _,
             weights: _,
             delivered,
+            volatility,
+            budgets,
         } = self;
         let state = Written {
             assets,
@@ -74,6 +82,8 @@ impl NarrativeEngine {
             crypto_seasonal,
             clusterer,
             delivered,
+            volatility,
+            budgets,
         };
         self.block().append(&state, bytes)
     }
@@ -134,12 +144,16 @@ impl NarrativeEngine {
             crypto_seasonal,
             clusterer,
             delivered,
+            volatility,
+            budgets,
         } = state;
         self.assets = assets;
         self.crypto_market = crypto_market;
         self.crypto_seasonal = crypto_seasonal;
         self.clusterer = clusterer;
         self.delivered = delivered;
+        self.volatility = volatility;
+        self.budgets = budgets;
         self.number_again()?;
         let written = Written {
             assets: &self.assets,
@@ -147,6 +161,8 @@ impl NarrativeEngine {
             crypto_seasonal: &self.crypto_seasonal,
             clusterer: &self.clusterer,
             delivered: &self.delivered,
+            volatility: &self.volatility,
+            budgets: &self.budgets,
         };
         if !is_finite(&written) {
             return Err(SnapshotError::Unsound("a number is not finite"));
