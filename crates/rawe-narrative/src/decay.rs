@@ -26,9 +26,17 @@ impl Sums {
     }
 
     fn add(&mut self, weight: f64, tone: f64) {
+        self.add_part(weight, tone, 1.0);
+    }
+
+    /// Adds an item of which only a share of the tone counts: the rest of it speaks as all did
+    /// before, so that it is volume that moves no mean.
+    fn add_part(&mut self, weight: f64, tone: f64, share: f64) {
+        let before = |sum: f64| if self.n > 0.0 { sum / self.n } else { 0.0 };
+        let (mean, square) = (before(self.a), before(self.q));
         self.n += weight;
-        self.a += weight * tone;
-        self.q += weight * tone * tone;
+        self.a += weight * (share * tone + (1.0 - share) * mean);
+        self.q += weight * (share * tone * tone + (1.0 - share) * square);
     }
 
     /// S = A / (N + k).
@@ -63,6 +71,13 @@ pub(crate) const MARKET_WIDE: StreamKind = StreamKind {
     tone_shrinkage: 2.0,
 };
 
+/// An item's tone, -1..1, and the share of it that counts, 0..1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Said {
+    pub(crate) tone: f64,
+    pub(crate) share: f64,
+}
+
 /// The decayed state of one stream of items: sums of each of its plan's half-lives.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Stream {
@@ -81,13 +96,19 @@ impl Stream {
     }
 
     /// Adds an item. An item older than the newest counts as if it came with the newest.
+    #[cfg(test)]
     pub(crate) fn add(&mut self, plan: &StreamPlan, at: Timestamp, weight: f64, tone: f64) {
+        self.add_part(plan, at, weight, Said { tone, share: 1.0 });
+    }
+
+    /// Adds an item of which a share of the tone counts.
+    pub(crate) fn add_part(&mut self, plan: &StreamPlan, at: Timestamp, weight: f64, said: Said) {
         let hours = self.hours_since(at);
         for (sums, half_life) in self.sums.iter_mut().zip(&plan.half_lives_hours) {
             if hours > 0.0 {
                 sums.decay((-hours / half_life).exp2());
             }
-            sums.add(weight, tone);
+            sums.add_part(weight, said.tone, said.share);
         }
         self.at = Some(self.at.map_or(at, |last| last.max(at)));
     }

@@ -22,6 +22,9 @@ const MENTIONS_MAX: usize = 64;
 /// The most names looked at in one item.
 const FOUND_MAX: usize = 512;
 
+/// Names of a list stand this near to each other, bytes: ", and " between them.
+const LIST_GAP_BYTES: usize = 6;
+
 /// One place where an item names an asset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mention {
@@ -59,6 +62,8 @@ enum What {
     Certain(u32),
     /// This name counts if its surroundings say so.
     Doubtful(u32),
+    /// Words that mean something else.
+    Nothing,
 }
 
 /// Working memory of linking, reused from item to item.
@@ -160,7 +165,11 @@ impl Universe {
                 continue;
             };
             let (start, mut end) = (hit.start(), hit.end());
-            let mut what = What::Certain(place);
+            let mut what = if name.meaning == Meaning::Nothing {
+                What::Nothing
+            } else {
+                What::Certain(place)
+            };
             if name.meaning == Meaning::Ticker {
                 let Some((from, to)) = reading::ticker(text, start, end) else {
                     continue;
@@ -224,7 +233,7 @@ impl Universe {
             let symbol = match found.what {
                 What::Ticker => self.of_ticker(text, found, &known),
                 What::Certain(place) => self.of_name(place, &known, &buffer.links),
-                What::Doubtful(_) => None,
+                What::Doubtful(_) | What::Nothing => None,
             };
             if let Some(symbol) = symbol {
                 buffer.add(
@@ -255,7 +264,10 @@ impl Universe {
                 Context::Free => &Context::General,
                 other => other,
             };
-            if confirmed || reading::has_context(self, context, text, found.start, found.end) {
+            if confirmed
+                || (!matches!(context, Context::Only(_)) && stands_in_a_list(&kept, found))
+                || reading::has_context(self, context, text, found.start, found.end)
+            {
                 buffer.add(
                     &symbol,
                     offset(found) + found.start,
@@ -320,6 +332,19 @@ impl Universe {
         let stem = Symbol::new(ticker.split(['.', '-', '/']).next()?).ok()?;
         known(&stem).then_some(stem)
     }
+}
+
+/// Whether a name that counts by itself stands right before or after, as in a list of companies.
+fn stands_in_a_list(all: &[Found], found: &Found) -> bool {
+    all.iter().any(|other| {
+        let certain = matches!(other.what, What::Certain(_));
+        let gap = if other.start < found.start {
+            found.start.saturating_sub(other.end)
+        } else {
+            other.start.saturating_sub(found.end)
+        };
+        certain && other.part == found.part && gap <= LIST_GAP_BYTES
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Who speaks: authors (or sources, where no author is known) active in the last 72 hours.
 
+mod budget;
+
 use std::collections::VecDeque;
 
 use chrono::TimeDelta;
@@ -7,6 +9,8 @@ use rawe_core::{NewsItem, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::hash::{FastMap, text_hash};
+
+pub(crate) use budget::{Budgets, CRYPTO_MARKET, Heard};
 
 /// How long a voice counts as active.
 const ACTIVE_HOURS: i64 = 72;

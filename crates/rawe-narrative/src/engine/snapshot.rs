@@ -10,7 +10,7 @@ use crate::decay::Stream;
 use crate::delivery::Delivered;
 use crate::hash::FastMap;
 use crate::seasonal::Seasonal;
-use crate::snapshot::{Block, Fingerprint, SnapshotError, is_finite};
+use crate::snapshot::{Block, Fingerprint, SnapshotError, audit};
 use crate::volatility::VolatilityBook;
 use crate::voices::Budgets;
 
@@ -164,10 +164,7 @@ impl NarrativeEngine {
             volatility: &self.volatility,
             budgets: &self.budgets,
         };
-        if !is_finite(&written) {
-            return Err(SnapshotError::Unsound("a number is not finite"));
-        }
-        Ok(())
+        audit(&written)
     }
 
     /// Works out which asset has which number.

@@ -1,12 +1,13 @@
 //! The dictionary of linking as data: which names stand for which assets and how they must be
 //! written to count. Reading its tables and the automaton over its names; finding is the parent's.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use rawe_core::Symbol;
 
-use crate::hash::{FastMap, FastSet};
+use crate::hash::{FastMap, FastSet, text_hash};
 
 /// The tables that ship with the crate, with the names errors call them by.
 pub(super) const SHIPPED: [(&str, &str); 4] = [
@@ -83,8 +84,9 @@ pub struct UniverseError {
 
 /// Names, aliases and products of assets, and the rules by which they count. Built once and
 /// shared; the automaton over the names is built at the first text.
-#[derive(Debug)]
 pub struct Universe {
+    /// A hash of the tables' texts.
+    content: u64,
     symbols: Vec<Symbol>,
     /// The first name of each symbol's rows: what people call it.
     titles: Vec<Box<str>>,
@@ -106,6 +108,17 @@ pub struct Universe {
 pub(super) struct Finder {
     pub(super) automaton: AhoCorasick,
     pub(super) name_of: Vec<u32>,
+}
+
+/// Says which universe it is without listing it; equal for equal tables.
+impl fmt::Debug for Universe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Universe")
+            .field("symbols", &self.symbols.len())
+            .field("names", &self.names.len())
+            .field("content", &self.content)
+            .finish()
+    }
 }
 
 impl PartialEq for Universe {
@@ -155,6 +168,7 @@ impl Universe {
     pub fn of(tables: &[(&str, &str)]) -> Result<Self, UniverseError> {
         let mut universe = Self::empty();
         for (table, (title, text)) in tables.iter().enumerate() {
+            universe.content = universe.content.rotate_left(17) ^ text_hash(text);
             universe.read(table, title, text)?;
         }
         Ok(universe)
@@ -162,6 +176,7 @@ impl Universe {
 
     fn empty() -> Self {
         Self {
+            content: 0,
             symbols: Vec::new(),
             titles: Vec::new(),
             numbers: FastMap::default(),
