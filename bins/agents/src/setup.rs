@@ -280,7 +280,7 @@ mod tests {
         kelly_win_loss_ratio = 2
         rating_floor = "B"
         vote_threshold = 0.25
-        lens = { kind = "attention", half_life_hours = 8 }
+        lens = { strategy = "attention", horizon = "8h", expert = "mean(8h, z(velocity))" }
     "#;
 
     #[test]

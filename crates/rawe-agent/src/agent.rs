@@ -14,13 +14,17 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// An agent without history.
+    /// An agent without history. Its engine keeps the features its voter's formulas ask for.
     pub fn new(
         engine: EngineConfig,
         config: VoterConfig,
         boot: BootId,
         ids: IdentitySource,
     ) -> Self {
+        let engine = EngineConfig {
+            features: config.demand(),
+            ..engine
+        };
         Self {
             engine: NarrativeEngine::new(engine),
             voter: Voter::new(config, boot, ids),

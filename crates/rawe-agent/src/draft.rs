@@ -78,7 +78,7 @@ impl Draft<'_> {
             narrative_id: Some(narrative_id.clone()),
             strategy: Some(profile.lens.strategy().to_owned()),
             confidence: Some(confidence(expert, profile.vote_threshold)),
-            horizon_secs: Some(whole_seconds(profile.lens.half_life_hours())),
+            horizon_secs: Some(whole_seconds(profile.lens.horizon_hours())),
             metadata: evidence(self.nvx, features, scores, expert, profile.vote_threshold),
         };
         Some(ArbitrageSignal {
@@ -106,7 +106,7 @@ impl Draft<'_> {
             (AssetClass::Crypto, Timeframe::Hour) => 24.0,
             (AssetClass::UsEquity, Timeframe::Hour) => 7.0,
         };
-        let days = self.profile.lens.half_life_hours() / 24.0;
+        let days = self.profile.lens.horizon_hours() / 24.0;
         let forecast = MoveForecast {
             strength: self.expert.abs(),
             slope: self.record.slope(),

@@ -133,10 +133,10 @@ pub struct Profile {
     pub position_size_multiplier: f64,
     /// b of the Kelly fraction: average win over average loss, above 0.
     pub kelly_win_loss_ratio: f64,
-    /// Multiplies z(velocity) before its clip, 0 or more.
+    /// `flux_sensitivity` of formulas, 0 or more.
     #[serde(default = "one")]
     pub flux_sensitivity_multiplier: f64,
-    /// Multiplies the dispute term of the damper, 0 or more.
+    /// `stress_sensitivity` of formulas, 0 or more: multiplies the dispute behind `calm`.
     #[serde(default = "one")]
     pub topological_stress_sensitivity_multiplier: f64,
     /// Lowest coherence rating it trades where a story is the reason.
@@ -273,7 +273,7 @@ impl Profile {
             problems.extend(above_zero(key, value, most));
         }
         self.sizing.add_problems(&mut problems);
-        self.lens.validate(&mut problems);
+        problems.extend_from_slice(self.lens.problems());
         problems
     }
 }

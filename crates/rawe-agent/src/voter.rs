@@ -12,7 +12,7 @@ use rawe_core::{
     AgentRef, ArbitrageSignal, AssetClass, Bar, BootId, Direction, IdentitySource, Stance,
     StanceMessage, Symbol, Timeframe, Timestamp,
 };
-use rawe_narrative::{AssetFeatures, FeatureSnapshot};
+use rawe_narrative::{AssetFeatures, FeatureDemand, FeatureSnapshot};
 
 use crate::draft::{Draft, vote_of};
 use crate::expert::Expert;
@@ -39,6 +39,14 @@ pub struct VoterConfig {
     pub rules: CollectiveRules,
     /// So many days of history are needed before it speaks.
     pub warmup_days: u32,
+}
+
+impl VoterConfig {
+    /// What its engine must give: what the formulas of its personality and of the roster name.
+    pub fn demand(&self) -> FeatureDemand {
+        let profiles = self.collective.iter().chain([&self.profile]);
+        FeatureDemand::new(profiles.flat_map(|profile| profile.lens.needs().iter().copied()))
+    }
 }
 
 /// All that one scan says.
@@ -320,7 +328,9 @@ impl Voter {
         let mut opinions = Vec::new();
         for snapshot in snapshots {
             for (symbol, features) in &snapshot.assets {
-                if let Some(expert) = self.advance_asset(instant, point, symbol, features) {
+                if let Some(expert) =
+                    self.advance_asset(instant, point, (symbol, features), snapshot.nvx)
+                {
                     opinions.push(Opinion {
                         symbol,
                         nvx: snapshot.nvx,
@@ -337,8 +347,8 @@ impl Voter {
         &mut self,
         instant: Timestamp,
         point: GridPoint,
-        symbol: &Symbol,
-        features: &AssetFeatures,
+        (symbol, features): (&Symbol, &AssetFeatures),
+        nvx: f64,
     ) -> Option<f64> {
         let class = symbol.class();
         let state = self.assets.get_mut(symbol)?;
@@ -349,7 +359,7 @@ impl Voter {
         let (mut longs, mut shorts) = (0, 0);
         let mut own = None;
         for (index, (expert, profile)) in state.experts.iter_mut().zip(&self.profiles).enumerate() {
-            let value = expert.evaluate(instant, features);
+            let value = expert.evaluate(instant, features, nvx);
             let vote = value.and_then(|value| vote_of(value, profile.vote_threshold));
             if index < self.config.collective.len() {
                 longs += usize::from(vote == Some(Direction::Long));

@@ -247,7 +247,7 @@ fn assert_equal(online: Option<f64>, offline: Option<f64>, what: &str) {
         (None, None) => {}
         (Some(online), Some(offline)) => {
             assert!(
-                (online - offline).abs() < 1e-9,
+                (online - offline).abs() < 1e-12,
                 "{what}: {online} but offline {offline}"
             );
         }
@@ -263,7 +263,7 @@ fn experts_equal_the_formulas_on_random_features_with_holes() {
         let mut expert = Expert::new(profile);
         let (mut spoke, mut voted) = (0, 0);
         for (n, now) in features.iter().enumerate() {
-            let online = expert.evaluate(hour(n), now);
+            let online = expert.evaluate(hour(n), now, 50.0);
             assert_equal(
                 online,
                 expected[n][agent],
@@ -472,7 +472,7 @@ fn votes_of_the_five_agents_equal_the_formulas_at_every_hour() {
                 let stance = &scan.stances.stances[asset];
                 let offline = expected[n][agent].unwrap_or(0.0);
                 assert!(
-                    (stance.expert - offline).abs() < 1e-9,
+                    (stance.expert - offline).abs() < 1e-12,
                     "{what}: {stance:?} {offline}"
                 );
                 let vote = vote_of(offline, profile.vote_threshold);

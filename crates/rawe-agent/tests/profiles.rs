@@ -7,12 +7,15 @@
     reason = "a test fails by panicking, in its own functions too"
 )]
 
+use chrono::{TimeDelta, TimeZone, Utc};
 use proptest::prelude::*;
-use rawe_agent::Profile;
 use rawe_agent::profile::possible_voters;
+use rawe_agent::{Agent, CollectiveRules, Profile, VoterConfig};
 use rawe_core::roster::FOUNDING_AGENTS;
-use rawe_core::{Direction, SignalType};
-use rawe_narrative::Rating;
+use rawe_core::{
+    Bar, BootId, Direction, IdentitySource, NewsItem, Register, SignalType, Symbol, Timeframe,
+};
+use rawe_narrative::{EngineConfig, Feature, Measure, Rating, StreamChoice};
 
 const SHIPPED: &str = include_str!("../../../config/personalities/alpha-aggressor.toml");
 
@@ -78,7 +81,7 @@ fn the_five_are_the_roster_with_the_founding_numbers() {
             profile.position_size_multiplier,
             profile.kelly_win_loss_ratio,
             profile.vote_threshold,
-            profile.lens.half_life_hours(),
+            profile.lens.horizon_hours(),
         ];
         for (number, expected) in numbers
             .iter()
@@ -128,16 +131,18 @@ fn all_problems_are_listed_at_once() {
     let text = SHIPPED
         .replace("risk_aversion = 0.2", "risk_aversion = 1.2")
         .replace("vote_threshold = 0.20", "vote_threshold = 0")
-        .replace("half_life_hours = 6", "half_life_hours = -6")
-        .replace("tone_hours = 6", "tone_hours = 7")
+        .replace("horizon = \"6h\"", "horizon = \"6\"")
+        .replace("z(tone(6h))", "z(tome(6h))")
+        .replace("clip(mean(6h, s", "clip(mean(6h, t")
         .replace("factor_min = 0.5", "factor_min = 2.0")
         .replace("[\"narrative_leads\", \"divergence\"]", "[]");
     let problems = Profile::from_toml(&text).unwrap_err().problems();
     for key in [
         "risk_aversion",
         "vote_threshold",
-        "lens.half_life_hours",
-        "lens.tone_hours",
+        "lens.horizon must be a duration",
+        "lens.s, column 8: unknown name 'tome'; did you mean 'tone'?",
+        "lens.expert, column 15: unknown name 't'",
         "factor_min",
         "signal_type_preference",
     ] {
@@ -146,16 +151,16 @@ fn all_problems_are_listed_at_once() {
             "{key}: {problems:?}"
         );
     }
-    assert_eq!(problems.len(), 6, "{problems:?}");
+    assert_eq!(problems.len(), 7, "{problems:?}");
 }
 
 #[test]
 fn unknown_keys_and_kinds_are_refused_by_name() {
     for (from, to, named) in [
         ("risk_aversion", "risk_averzion", "risk_averzion"),
-        ("tone_limit", "tone_limits", "tone_limits"),
+        ("strategy =", "strategie =", "strategie"),
         ("equity_usd", "equity", "equity"),
-        ("\"story_runs\"", "\"oracle\"", "oracle"),
+        ("\"story_runs\"", "\"Story runs\"", "lens.strategy"),
         (
             "rating_floor = \"D\"",
             "rating_floor = \"E\"",
@@ -172,27 +177,111 @@ fn unknown_keys_and_kinds_are_refused_by_name() {
     }
 }
 
+/// The example of a personality in the documentation.
+fn documented() -> &'static str {
+    let text = include_str!("../../../docs/configuration.md");
+    let blocks = text.split("```toml\n").skip(1);
+    let mut blocks = blocks.map(|rest| rest.split("```").next().unwrap());
+    blocks.find(|block| block.contains("[lens]")).unwrap()
+}
+
 #[test]
-fn a_sixth_personality_is_only_a_file() {
-    let text = r#"
-        id = "slow-aggressor"
-        name = "The Slow Aggressor"
-        risk_aversion = 0.3
-        min_expected_profit_multiplier = 1
-        signal_type_preference = ["divergence"]
-        position_size_multiplier = 1
-        kelly_win_loss_ratio = 2
-        rating_floor = "B"
-        vote_threshold = 0.25
-        [lens]
-        kind = "story_runs"
-        half_life_hours = 18
-        tone_hours = 12
-        move_hours = 24
-    "#;
-    let profile = Profile::from_toml(text).unwrap();
-    assert_eq!(profile.lens.strategy(), "story_runs");
-    assert!((profile.lens.half_life_hours() - 18.0).abs() < 1e-12);
+fn a_sixth_personality_is_only_a_file_and_it_votes() {
+    let profile = Profile::from_toml(documented()).unwrap();
+    assert_eq!(profile.lens.strategy(), "patient_reading");
+    assert!((profile.lens.horizon_hours() - 72.0).abs() < 1e-12);
+    let mut collective = Profile::founding().unwrap();
+    collective.push(profile.clone());
+    let config = VoterConfig {
+        profile: profile.clone(),
+        collective,
+        rules: CollectiveRules::default(),
+        warmup_days: 0,
+    };
+    // Its own features reach the engine.
+    let own = Feature::Abnormal(Measure::intensity(72), StreamChoice::Own);
+    assert!(config.demand().place(own).is_some());
+    assert!(config.demand().place(Feature::Move(72)).is_some());
+    let ids = IdentitySource::Derived {
+        run_id: "test".to_owned(),
+        owner: "test".to_owned(),
+    };
+    let boot = BootId::new("boot").unwrap();
+    let mut agent = Agent::new(EngineConfig::default(), config, boot, ids);
+    let symbol = Symbol::new("BTC/USD").unwrap();
+    let start = Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap();
+    let mut votes = 0;
+    for hour in 0..40 * 24 {
+        let at = start + TimeDelta::hours(hour);
+        let close = 100.0 + f64::from(u32::try_from(hour * 7 % 11).unwrap());
+        agent.apply_bar(&Bar {
+            symbol: symbol.clone(),
+            start: at - TimeDelta::hours(1),
+            end: at,
+            timeframe: Timeframe::Hour,
+            open: close,
+            high: close,
+            low: close,
+            close,
+            volume: 1.0,
+            backfill: true,
+        });
+        // More and more is said.
+        for n in 0..hour / 96 {
+            agent.apply_item(&NewsItem {
+                id: format!("{hour}-{n}"),
+                published: at,
+                first_seen: at,
+                source: "reddit/Bitcoin".to_owned(),
+                register: Register::Social,
+                author: Some(format!("user{n}")),
+                followers: None,
+                repost_of: None,
+                symbols: vec![symbol.clone()],
+                headline: format!("strong gains of bitcoin, reason {n}"),
+                text: String::new(),
+                backfill: true,
+            });
+        }
+        let result = agent.scan(at);
+        votes += result.signals.len();
+        for signal in result.signals {
+            assert_eq!(signal.metadata.strategy.as_deref(), Some("patient_reading"));
+            assert_eq!(signal.metadata.horizon_secs, Some(3 * 86_400));
+        }
+    }
+    assert!(votes > 24, "{votes} votes");
+}
+
+#[test]
+fn the_documentation_names_every_word_of_the_language() {
+    let text = include_str!("../../../docs/configuration.md");
+    for word in rawe_agent::formula::words_of_the_language() {
+        let mentions = [
+            format!("`{word}`"),
+            format!("`{word}("),
+            format!(" {word}("),
+        ];
+        assert!(mentions.iter().any(|m| text.contains(m)), "{word}");
+    }
+}
+
+#[test]
+fn a_lens_of_another_form_is_refused_by_the_keys_it_has() {
+    let text = SHIPPED.replace("strategy = \"story_runs\"", "kind = \"story_runs\"");
+    let problems = Profile::from_toml(&text).unwrap_err().problems();
+    assert!(
+        problems[0].contains("kind") && problems[0].contains("strategy"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn a_profile_is_the_same_after_writing_and_reading() {
+    for profile in Profile::founding().unwrap() {
+        let text = toml::to_string(&profile).unwrap();
+        assert_eq!(Profile::from_toml(&text).unwrap(), profile);
+    }
 }
 
 proptest! {

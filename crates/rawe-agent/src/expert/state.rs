@@ -4,37 +4,28 @@
 use serde::{Deserialize, Serialize};
 
 use super::Expert;
+use crate::formula::Memory;
 use crate::profile::Profile;
-use crate::smoothing::{ExponentialMean, LearnedSign};
 
-/// All that the past has made of an expert.
+/// All that the past has made of an expert: the memories of its formula's nodes, in their order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct ExpertState {
-    main: ExponentialMean,
-    second: ExponentialMean,
-    dispute: ExponentialMean,
-    learned: LearnedSign,
-}
+pub(crate) struct ExpertState(Vec<Memory>);
 
 impl Expert {
     /// What it has learned.
     pub(crate) fn state(&self) -> ExpertState {
-        ExpertState {
-            main: self.main.clone(),
-            second: self.second.clone(),
-            dispute: self.dispute.clone(),
-            learned: self.learned.clone(),
-        }
+        ExpertState(self.memories.clone())
     }
 
     /// An expert of `profile` that has learned `state`; `None` if the state is not of its form.
     pub(crate) fn with_state(profile: &Profile, state: ExpertState) -> Option<Self> {
-        Some(Self {
-            main: state.main,
-            second: state.second,
-            dispute: state.dispute,
-            learned: state.learned,
-            ..Self::new(profile)
-        })
+        let fresh = Self::new(profile);
+        let ExpertState(memories) = state;
+        let fits = memories.len() == fresh.memories.len()
+            && memories
+                .iter()
+                .zip(&fresh.memories)
+                .all(|(memory, other)| memory.is_like(other));
+        fits.then_some(Self { memories, ..fresh })
     }
 }

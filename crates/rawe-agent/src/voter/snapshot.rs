@@ -2,7 +2,7 @@
 //! Profiles and rules are not state: a snapshot says by its fingerprint which ones it belongs to.
 
 use rawe_core::Timestamp;
-use rawe_narrative::snapshot::{Block, Fingerprint, SnapshotError, is_finite};
+use rawe_narrative::snapshot::{Block, Fingerprint, SnapshotError, audit};
 use serde::{Deserialize, Serialize};
 
 use super::{AssetState, BTreeMap, ClassRecord, OwnRecord, PaperPosition, ScanGrid, Symbol, Voter};
@@ -10,12 +10,7 @@ use crate::expert::{Expert, ExpertState};
 use rawe_core::Timeframe;
 
 /// Counts up when the layout of the state changes, or what a voter makes of features.
-const FORMAT: u16 = 1;
-/// More assets than any engine keeps.
-const ASSETS_MAX: usize = 100_000;
-/// No counter of a real agent gets near this.
-const COUNT_MAX: u64 = 1 << 48;
-
+const FORMAT: u16 = 2;
 /// One asset, as written.
 #[derive(Serialize, Deserialize)]
 struct SavedAsset {
@@ -50,17 +45,7 @@ impl Voter {
     /// of `bytes`; returns what follows. After an error the voter is as it was.
     pub(crate) fn restore_front<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], SnapshotError> {
         let (saved, rest): (Saved, _) = self.block().take(bytes)?;
-        if !is_finite(&saved) {
-            return Err(SnapshotError::Unsound("a number is not finite"));
-        }
-        let trades = saved.class_records.iter().map(|record| record.trades);
-        let own_trades = saved.own_records.iter().map(|record| record.trades);
-        let mut counts = trades
-            .chain(own_trades)
-            .chain([saved.signals_made, saved.stances_made]);
-        if counts.any(|count| count > COUNT_MAX) || saved.assets.len() > ASSETS_MAX {
-            return Err(SnapshotError::Unsound("a count beyond all measure"));
-        }
+        audit(&saved)?;
         let mut assets = BTreeMap::new();
         for (symbol, asset) in saved.assets {
             assets.insert(symbol, self.asset(asset)?);
