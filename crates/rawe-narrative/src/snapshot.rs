@@ -9,7 +9,7 @@
 mod audit;
 mod encoding;
 
-pub use audit::is_finite;
+pub use audit::audit;
 pub(crate) use encoding::instant;
 
 use postcard::ser_flavors::Flavor;

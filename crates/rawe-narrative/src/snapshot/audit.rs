@@ -1,26 +1,41 @@
-//! A walk over everything a state would write, to find numbers that are none. It covers fields that
-//! are added later without being told of them.
+//! A walk over everything a state would write, to find numbers that no past can have made. It covers
+//! fields that are added later without being told of them.
 
 use std::fmt;
 
 use serde::ser::{self, Serialize, Serializer};
 
-/// Whether every floating-point number of a state is finite.
-pub fn is_finite<T: Serialize + ?Sized>(state: &T) -> bool {
-    state.serialize(Walk).is_ok()
+use super::SnapshotError;
+
+/// Whole numbers in fields count something, and nothing is counted beyond this. Hashes are keys or
+/// elements, not fields.
+const COUNT_MAX: u64 = 1 << 53;
+
+/// Checks the numbers of a state: every floating-point number is finite, and every whole number in
+/// a field is below 2^53, so that counting on cannot overflow.
+///
+/// # Errors
+/// [`SnapshotError::Unsound`] with what was found.
+pub fn audit<T: Serialize + ?Sized>(state: &T) -> Result<(), SnapshotError> {
+    let walk = Walk { in_field: false };
+    state
+        .serialize(walk)
+        .map_err(|Found(what)| SnapshotError::Unsound(what))
 }
 
 /// Walks and keeps nothing.
 #[derive(Clone, Copy)]
-struct Walk;
+struct Walk {
+    in_field: bool,
+}
 
-/// A number that is none was found.
+/// What was found.
 #[derive(Debug)]
-struct Found;
+struct Found(&'static str);
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number is not finite")
+        f.write_str(self.0)
     }
 }
 
@@ -28,7 +43,7 @@ impl std::error::Error for Found {}
 
 impl ser::Error for Found {
     fn custom<T: fmt::Display>(_: T) -> Self {
-        Self
+        Self("something that cannot be written")
     }
 }
 
@@ -53,15 +68,29 @@ impl Serializer for Walk {
     type SerializeStructVariant = Self;
 
     passed_over!(serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32,
-        serialize_i64: i64, serialize_u8: u8, serialize_u16: u16, serialize_u32: u32,
-        serialize_u64: u64, serialize_char: char, serialize_str: &str, serialize_bytes: &[u8],
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32,
+        serialize_char: char, serialize_str: &str, serialize_bytes: &[u8],
         serialize_unit_struct: &'static str);
 
     fn serialize_f32(self, value: f32) -> Walked {
         self.serialize_f64(value.into())
     }
     fn serialize_f64(self, value: f64) -> Walked {
-        value.is_finite().then_some(()).ok_or(Found)
+        if value.is_finite() {
+            Ok(())
+        } else {
+            Err(Found("a number is not finite"))
+        }
+    }
+    fn serialize_i64(self, value: i64) -> Walked {
+        self.serialize_u64(value.unsigned_abs())
+    }
+    fn serialize_u64(self, value: u64) -> Walked {
+        if self.in_field && value > COUNT_MAX {
+            Err(Found("a count beyond all measure"))
+        } else {
+            Ok(())
+        }
     }
     fn serialize_none(self) -> Walked {
         Ok(())
@@ -135,7 +164,7 @@ macro_rules! walks {
             type Ok = ();
             type Error = Found;
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Walked {
-                value.serialize(*self)
+                value.serialize(Self { in_field: false })
             }
             fn end(self) -> Walked {
                 Ok(())
@@ -155,7 +184,7 @@ macro_rules! walks_named {
                 _: &'static str,
                 value: &T,
             ) -> Walked {
-                value.serialize(*self)
+                value.serialize(Self { in_field: true })
             }
             fn end(self) -> Walked {
                 Ok(())
@@ -176,10 +205,10 @@ impl ser::SerializeMap for Walk {
     type Ok = ();
     type Error = Found;
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Walked {
-        key.serialize(*self)
+        key.serialize(Self { in_field: false })
     }
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Walked {
-        value.serialize(*self)
+        value.serialize(Self { in_field: false })
     }
     fn end(self) -> Walked {
         Ok(())
@@ -192,15 +221,32 @@ mod tests {
 
     use super::*;
 
+    #[derive(Serialize)]
+    struct Counter {
+        count: Option<u64>,
+        hour: i64,
+        hashes: Vec<u64>,
+    }
+
     #[test]
     fn a_number_that_is_none_is_found_wherever_it_hides() {
         let good = (1.0_f64, Some(-2.5_f32), vec![[0.0_f64; 3]], "text", 7_u64);
-        assert!(is_finite(&good));
-        assert!(!is_finite(&[1.0, f64::NAN]));
-        assert!(!is_finite(&Some(f32::INFINITY)));
-        assert!(!is_finite(&BTreeMap::from([(
-            3_u8,
-            (f64::NEG_INFINITY, 'x')
-        )])));
+        assert_eq!(audit(&good), Ok(()));
+        assert!(audit(&[1.0, f64::NAN]).is_err());
+        assert!(audit(&Some(f32::INFINITY)).is_err());
+        assert!(audit(&BTreeMap::from([(3_u8, (f64::NEG_INFINITY, 'x'))])).is_err());
+    }
+
+    #[test]
+    fn a_count_beyond_all_measure_is_found_but_a_hash_is_none() {
+        let counter = |count, hour| Counter {
+            count,
+            hour,
+            hashes: vec![u64::MAX],
+        };
+        assert_eq!(audit(&counter(Some(1 << 53), -9)), Ok(()));
+        assert!(audit(&counter(Some(u64::MAX), 0)).is_err());
+        assert!(audit(&counter(None, i64::MIN)).is_err());
+        assert_eq!(audit(&BTreeMap::from([(u64::MAX, 1.0)])), Ok(()));
     }
 }
