@@ -20,6 +20,7 @@ use crate::hash::FastMap;
 use crate::linking::{LINKS_MAX, LinkBuffer, Mention, Universe};
 use crate::plan::Plan;
 use crate::seasonal::{Cadence, Seasonal};
+use crate::stages::{Stage, Watch};
 use crate::tokens::Tokens;
 use crate::voices::{Budgets, CRYPTO_MARKET, Heard};
 use crate::tone::{SentimentModel, SentimentText, ToneScorer, bounded};
@@ -121,13 +122,25 @@ impl NarrativeEngine {
     /// came with the newest, and one delivered twice counts once. Long texts are read up to 4,000
     /// bytes, symbols up to 32.
     pub fn apply_item(&mut self, item: &NewsItem) -> Vec<NarrativeEffect> {
+        self.apply_item_watched(item, &mut ())
+    }
+
+    /// As [`Self::apply_item`], and tells `watch` when each stage of it is over.
+    pub fn apply_item_watched<W: Watch>(
+        &mut self,
+        item: &NewsItem,
+        watch: &mut W,
+    ) -> Vec<NarrativeEffect> {
         if !self.delivered.is_new(item) {
             return Vec::new();
         }
         let at = sensible(item.first_seen);
         self.tokens.read(&item.headline, &item.text);
+        watch.over(Stage::Tokens);
         let tone = self.tone(item);
+        watch.over(Stage::Tone);
         self.link(item);
+        watch.over(Stage::Links);
         let voice = self.hear(at, item);
         let even = 1.0 / (self.links.symbols().len().max(1) as f64).sqrt();
         let tagged_crypto = self
@@ -159,6 +172,7 @@ impl NarrativeEngine {
                 self.volatility.hear(*number, at, *weight);
             }
         }
+        watch.over(Stage::State);
         let mut effects = Vec::new();
         let incoming = Incoming {
             at,
@@ -169,6 +183,7 @@ impl NarrativeEngine {
         };
         self.clusterer.add(&incoming, &mut effects);
         self.name_assets(&mut effects);
+        watch.over(Stage::Clustering);
         effects
     }
 

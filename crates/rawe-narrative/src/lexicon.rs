@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 
 use crate::hash::FastMap;
 
-/// `term, kind, weight` by tabs; kinds: word, phrase, up, down, good, bad, neg, boost, social.
+/// `term, kind, weight` by tabs. Kinds that weigh: word, phrase, up, down, good, bad, neg, boost,
+/// social. Kinds that say what a word does in a sentence: base, from, cut, pause, colon, article,
+/// partner, agent, deal, still; their weight is not used.
 const TABLE: &str = include_str!("../data/finance-lexicon.tsv");
 
 /// Index of a word in the lexicon.
@@ -26,6 +28,33 @@ pub(crate) struct Entry {
     pub(crate) negation: bool,
     /// Multiplies the next word.
     pub(crate) boost: Option<f64>,
+    /// The word opens what a number is compared with.
+    pub(crate) comparing: Option<Comparing>,
+    /// The mark ends what is compared with.
+    pub(crate) ends_base: bool,
+    /// A clause ends here.
+    pub(crate) cuts: bool,
+    /// The mark behind which headlines say who told it.
+    pub(crate) colon: bool,
+    /// `the` and its like.
+    pub(crate) article: bool,
+    /// Who is named behind the word accompanies: "a deal with Acme".
+    pub(crate) partner: bool,
+    /// Who is named before the word judges: "Acme upgrades".
+    pub(crate) agent: bool,
+    /// Who is named before the word acts on another: "Acme buys".
+    pub(crate) deal: bool,
+    /// The word says that nothing moves: a clause with it is not silent.
+    pub(crate) still: bool,
+}
+
+/// How a word compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparing {
+    /// "compared to", "versus": what follows is the base.
+    Base,
+    /// "from": what follows is the base, and `to` may follow with the present.
+    From,
 }
 
 /// The table, ready for look-ups.
@@ -89,17 +118,10 @@ impl Lexicon {
         id
     }
 
-    /// The word's index, if the lexicon has it, alone or in a phrase.
-    pub(crate) fn id(&self, word: &str) -> Option<WordId> {
-        self.ids.get(word).copied()
-    }
-
-    /// What is said of a word.
-    pub(crate) fn entry(&self, id: WordId) -> Entry {
-        self.entries
-            .get(usize::from(id))
-            .copied()
-            .unwrap_or_default()
+    /// The word's index and what is said of it, if the lexicon has it, alone or in a phrase.
+    pub(crate) fn find(&self, word: &str) -> Option<(WordId, &Entry)> {
+        let id = *self.ids.get(word)?;
+        Some((id, self.entries.get(usize::from(id))?))
     }
 
     /// The weight of a phrase of two words.
@@ -124,6 +146,16 @@ impl Entry {
             "bad" => self.noun = -1.0,
             "neg" => self.negation = true,
             "boost" => self.boost = Some(weight),
+            "base" => self.comparing = Some(Comparing::Base),
+            "from" => self.comparing = Some(Comparing::From),
+            "pause" => self.ends_base = true,
+            "cut" => self.cuts = true,
+            "colon" => self.colon = true,
+            "article" => self.article = true,
+            "partner" => self.partner = true,
+            "agent" => self.agent = true,
+            "deal" => self.deal = true,
+            "still" => self.still = true,
             _ => {}
         }
     }
@@ -137,7 +169,8 @@ mod tests {
     fn the_shipped_table_is_read_whole() {
         let lines = TABLE.lines().count() - 1;
         let known = [
-            "word", "phrase", "up", "down", "good", "bad", "neg", "boost", "social",
+            "word", "phrase", "up", "down", "good", "bad", "neg", "boost", "social", "base",
+            "from", "pause", "cut", "colon", "article", "partner", "agent", "deal", "still",
         ];
         for line in TABLE.lines().skip(1) {
             let fields: Vec<&str> = line.split('\t').collect();
@@ -146,12 +179,12 @@ mod tests {
             assert!(fields[2].parse::<f64>().unwrap().is_finite(), "{line:?}");
             assert!(fields[0].split(' ').count() <= 3, "{line:?}");
         }
-        assert_eq!(lines, 908);
+        assert!(lines > 950, "{lines}");
         let lexicon = Lexicon::shipped();
-        let entry = lexicon.entry(lexicon.id("surged").unwrap());
+        let (_, entry) = lexicon.find("surged").unwrap();
         assert_eq!((entry.weight, entry.direction), (Some(3.0), 1.0));
-        let entry = lexicon.entry(lexicon.id("bears").unwrap());
-        assert_eq!((entry.weight, entry.social), (Some(-2.0), Some(2.0)));
-        assert!(lexicon.id("perfunctory").is_none());
+        let (_, entry) = lexicon.find("bears").unwrap();
+        assert_eq!((entry.weight, entry.social), (Some(-2.0), Some(3.0)));
+        assert!(lexicon.find("perfunctory").is_none());
     }
 }

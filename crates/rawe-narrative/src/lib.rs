@@ -22,6 +22,7 @@ pub mod engine;
 pub mod features;
 pub mod linking;
 pub mod rating;
+pub mod stages;
 pub mod snapshot;
 pub mod tone;
 pub mod volatility;

@@ -2,10 +2,11 @@
 //! lexicon in the form of a model. No other model lives here.
 
 use std::fmt::Debug;
+use std::ops::Range;
 
 use rawe_core::Register;
 
-use super::tone;
+use super::{tone, tone_of};
 
 /// What a model of tone is shown: an item's words and how they were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,13 @@ pub trait SentimentModel: Debug + Send + Sync {
 
     /// How good or bad the words are for what they speak of: -1 to 1, 0 is neutral.
     fn score(&self, text: &SentimentText<'_>) -> f64;
+
+    /// The same for what is named at `range`, in bytes of what is read of the headline (its first
+    /// 4,000) with the text directly after it. A model that does not tell names apart says what it
+    /// says of the whole.
+    fn score_at(&self, text: &SentimentText<'_>, _range: Range<usize>) -> f64 {
+        self.score(text)
+    }
 }
 
 /// The lexicon that ships with the crate, as a model: the default, and what trades.
@@ -38,6 +46,10 @@ impl SentimentModel for LexiconModel {
 
     fn score(&self, text: &SentimentText<'_>) -> f64 {
         tone(text.headline, text.text, text.register)
+    }
+
+    fn score_at(&self, text: &SentimentText<'_>, range: Range<usize>) -> f64 {
+        tone_of(text, range)
     }
 }
 
