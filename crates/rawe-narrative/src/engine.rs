@@ -141,6 +141,24 @@ impl NarrativeEngine {
         watch.over(Stage::Tone);
         self.link(item);
         watch.over(Stage::Links);
+        self.add_to_streams(at, item, tone);
+        watch.over(Stage::State);
+        let mut effects = Vec::new();
+        let incoming = Incoming {
+            at,
+            item,
+            tokens: &self.tokens,
+            tone,
+            links: &self.weights,
+        };
+        self.clusterer.add(&incoming, &mut effects);
+        self.name_assets(&mut effects);
+        watch.over(Stage::Clustering);
+        effects
+    }
+
+    /// Adds the linked item to the streams of the market and of its assets.
+    fn add_to_streams(&mut self, at: Timestamp, item: &NewsItem, tone: f64) {
         let voice = self.hear(at, item);
         let even = 1.0 / (self.links.symbols().len().max(1) as f64).sqrt();
         let tagged_crypto = self
@@ -172,19 +190,6 @@ impl NarrativeEngine {
                 self.volatility.hear(*number, at, *weight);
             }
         }
-        watch.over(Stage::State);
-        let mut effects = Vec::new();
-        let incoming = Incoming {
-            at,
-            item,
-            tokens: &self.tokens,
-            tone,
-            links: &self.weights,
-        };
-        self.clusterer.add(&incoming, &mut effects);
-        self.name_assets(&mut effects);
-        watch.over(Stage::Clustering);
-        effects
     }
 
     /// The tone of the whole item, whose tokens have been read.
