@@ -1,10 +1,11 @@
 //! A personality over the engine: features in; stances, votes and proposals out.
 //!
 //! Pure and deterministic. A [`Profile`] (TOML) says who an agent is; its [`Lens`] holds a
-//! [`Formula`], which an [`Expert`] turns into one number in -1..1 per asset; the [`Voter`] turns experts into stances and
-//! signals, and keeps the collective's paper record, which decides whether a class of assets is
-//! open at all. [`Agent`] couples a voter with a narrative engine. How bytes reach an agent, when
-//! it scans live, and how its votes are published is the business of `bins/agents`.
+//! [`Formula`], which an [`Expert`] turns into one number in -1..1 per asset; the [`Voter`] turns
+//! experts into stances and signals, and keeps the collective's paper record, which decides whether
+//! a class of assets is open at all. [`Agent`] couples a voter with a narrative engine. How bytes
+//! reach an agent, when it scans live, and how its votes are published is the business of
+//! `bins/agents`.
 
 pub mod agent;
 pub mod agreement;
