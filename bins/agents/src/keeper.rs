@@ -33,8 +33,8 @@ const FORMAT: u16 = 1;
 const COMPRESSED_BYTES_MAX: usize = 64 << 20;
 /// Under a paced clock a snapshot comes after so many instants.
 const INSTANTS_APART: u32 = 24;
-/// And not sooner than this after the last, however fast the replay.
-const PACED_APART: Duration = Duration::from_secs(2);
+/// And not before this many times the time the last one took: snapshots may cost a twentieth.
+const COST_TIMES: u32 = 20;
 /// Live, a snapshot comes after this time.
 const LIVE_APART: Duration = Duration::from_hours(1);
 /// How long the last snapshot of a process that ends may take.
@@ -83,6 +83,8 @@ pub(crate) struct Keeper {
     writing: Option<JoinHandle<()>>,
     /// Size of the last one, to allocate the next in one piece.
     size: usize,
+    /// How long the agent did nothing else for the last one.
+    cost: Duration,
 }
 
 impl Keeper {
@@ -97,6 +99,7 @@ impl Keeper {
             last: Instant::now(),
             writing: None,
             size: 0,
+            cost: Duration::ZERO,
         }
     }
 
@@ -185,7 +188,7 @@ impl Keeper {
         Ok(bookmark)
     }
 
-    /// An instant has been handled; `clock` is its entry. Under a paced clock.
+    /// An instant of a paced clock has been handled.
     pub(crate) fn step(&mut self) {
         self.instants += 1;
     }
@@ -194,7 +197,7 @@ impl Keeper {
     pub(crate) fn is_due(&self, paced: bool) -> bool {
         let waited = self.last.elapsed();
         let due = if paced {
-            self.instants >= INSTANTS_APART && waited >= PACED_APART
+            self.instants >= INSTANTS_APART && waited >= self.cost * COST_TIMES
         } else {
             waited >= LIVE_APART
         };
@@ -224,7 +227,8 @@ impl Keeper {
             return;
         }
         self.size = bytes.len();
-        let taken = began.elapsed();
+        self.cost = began.elapsed();
+        let taken = self.cost;
         let (key, heart) = (self.key.clone(), self.heart.clone());
         self.writing = Some(tokio::spawn(async move {
             let size = bytes.len();

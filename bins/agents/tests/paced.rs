@@ -8,6 +8,7 @@
 )]
 
 mod feed;
+mod snapshots;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -50,11 +50,22 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a founding agent on a bus.
     pub(crate) fn start(id: &str, bus: Arc<dyn Bus>) -> Self {
+        Self::start_with(id, bus, &["--warmup-days", "30"])
+    }
+
+    /// The same with arguments.
+    pub(crate) fn start_with(id: &str, bus: Arc<dyn Bus>, words: &[&str]) -> Self {
         let profile = Profile::founding_by_id(id).unwrap();
         let shutdown = CancellationToken::new();
-        let args = args(&["--warmup-days", "30"]);
+        let args = args(words);
         let task = tokio::spawn(agents::run(profile, args, bus, shutdown.clone()));
         Self { shutdown, task }
+    }
+
+    /// Ends it without warning, as SIGKILL would.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
     }
 
     /// Ends it as SIGTERM would, and checks that it ends cleanly and soon.
