@@ -13,13 +13,14 @@ use rawe_bus::{Bus, EntryId};
 use rawe_core::channels::CLOCK_STREAM;
 use rawe_core::{BootId, ClockInstant, ClockMode, IdentitySource, ProcessState, Timestamp};
 use rawe_narrative::EngineConfig;
+use rawe_narrative::linking::Universe;
 use rawe_runtime::{Heart, ShuttingDown, new_boot_id, new_uuid, wall_now};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock_reader::{Run, begins_another, entry_id, find_run, is_acknowledged, parse_clock};
 use crate::keeper::Keeper;
 use crate::link::Link;
-use crate::setup::{AgentArgs, load_voter};
+use crate::setup::{AgentArgs, load_universe, load_voter};
 use crate::speaker::Speaker;
 use crate::timeline::{Hearing, Timeline};
 
@@ -43,6 +44,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let config = load_voter(profile, &args)?;
+    let universe = load_universe(&args)?;
     let profile = &config.profile;
     let boot = new_boot_id();
     let process = profile.id.as_str().to_owned();
@@ -78,6 +80,7 @@ pub async fn run(
     );
     let mut follower = Follower {
         config,
+        universe,
         boot,
         link,
         speaker,
@@ -103,6 +106,7 @@ enum Turn {
 
 struct Follower {
     config: VoterConfig,
+    universe: Arc<Universe>,
     boot: BootId,
     link: Link,
     speaker: Speaker,
@@ -148,12 +152,11 @@ impl Follower {
             };
             let (config, boot) = (&self.config, &self.boot);
             let fresh = || {
-                Agent::new(
-                    EngineConfig::default(),
-                    config.clone(),
-                    boot.clone(),
-                    ids.clone(),
-                )
+                let engine = EngineConfig {
+                    universe: self.universe.clone(),
+                    ..EngineConfig::default()
+                };
+                Agent::new(engine, config.clone(), boot.clone(), ids.clone())
             };
             let (mut agent, place) = self.keeper.restore(&self.link, &run, fresh).await?;
             agent.continue_sequences(sequences);

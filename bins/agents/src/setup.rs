@@ -2,10 +2,12 @@
 //! Everything wrong with them is reported at once.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use rawe_agent::{CollectiveRules, Profile, VoterConfig};
 use rawe_core::Roster;
+use rawe_narrative::linking::Universe;
 use rawe_runtime::{CommonArgs, ConfigProblems, load_section};
 use serde::Deserialize;
 
@@ -50,6 +52,9 @@ pub struct AgentsSection {
     /// Profile files of roster agents that are not founding ones, or replace one; relative paths
     /// start at the configuration file's folder.
     pub profiles: Vec<PathBuf>,
+    /// Tables of names by which texts speak of assets, besides the shipped ones; relative paths start
+    /// at the configuration file's folder.
+    pub universe: Vec<PathBuf>,
     /// Whether an agent keeps a snapshot of its state in Redis, and starts from it.
     pub snapshot: bool,
     /// How the collective's paper record is kept; without a quorum here, that of `[consensus]`.
@@ -61,6 +66,7 @@ impl Default for AgentsSection {
         Self {
             warmup_days: 120,
             profiles: Vec::new(),
+            universe: Vec::new(),
             snapshot: true,
             collective: CollectiveRules::default(),
         }
@@ -183,6 +189,38 @@ pub fn load_voter(profile: Profile, args: &AgentArgs) -> Result<VoterConfig, Con
         rules,
         warmup_days,
     })
+}
+
+/// The names by which texts speak of assets: the shipped tables and those of `agents.universe`.
+///
+/// # Errors
+/// Files that cannot be read, and the first bad line of them.
+pub(crate) fn load_universe(args: &AgentArgs) -> Result<Arc<Universe>, ConfigProblems> {
+    let section: AgentsSection = section_of(args, "agents")?;
+    if section.universe.is_empty() {
+        return Ok(Universe::shipped());
+    }
+    let folder = args.common.config.as_deref().and_then(Path::parent);
+    let mut problems = Vec::new();
+    let mut tables = Vec::new();
+    for path in &section.universe {
+        let path = folder.map_or_else(|| path.clone(), |folder| folder.join(path));
+        let title = path.display().to_string();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => tables.push((title, text)),
+            Err(error) => problems.push(format!("cannot read agents.universe {title}: {error}")),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(ConfigProblems(problems));
+    }
+    let tables: Vec<(&str, &str)> = tables
+        .iter()
+        .map(|(title, text)| (title.as_str(), text.as_str()))
+        .collect();
+    Universe::shipped_with(&tables)
+        .map(Arc::new)
+        .map_err(|error| ConfigProblems(vec![error.to_string()]))
 }
 
 /// The personalities of the roster, as far as they are known: a voter in another language has no
@@ -320,6 +358,40 @@ mod tests {
         assert_eq!(voter.warmup_days, 60);
         let error = load_profile(Some("flux-follower"), &args).unwrap_err();
         assert!(error.to_string().contains("start rawe-agent"), "{error}");
+    }
+
+    #[test]
+    fn a_users_names_are_read_and_refused_with_the_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = file(
+            &folder,
+            "rawe.toml",
+            "[agents]\nuniverse = [\"names.tsv\"]\n",
+        );
+        let args = args(&["--config", &config]);
+        let error = load_universe(&args).unwrap_err();
+        assert!(error.to_string().contains("cannot read"), "{error}");
+        let header = "symbol\tname\trule\tcontext\n";
+        file(
+            &folder,
+            "names.tsv",
+            &format!("{header}ACME\tAcme Rockets\tany\n"),
+        );
+        let universe = load_universe(&args).unwrap();
+        assert!(
+            universe
+                .symbols()
+                .iter()
+                .any(|symbol| symbol.as_str() == "ACME")
+        );
+        assert!(universe.symbols().len() > 700);
+        file(
+            &folder,
+            "names.tsv",
+            &format!("{header}ACME\tAcme Rockets\tperhaps\n"),
+        );
+        let error = load_universe(&args).unwrap_err();
+        assert!(error.to_string().contains("line 2"), "{error}");
     }
 
     #[test]

@@ -49,7 +49,8 @@ pub(crate) fn plan(args: &UpArgs, folder: &RunFolder) -> anyhow::Result<RosterPl
         roster = Roster::default();
     }
     let mut table = read_table(config.as_deref())?;
-    let mut profiles = configured_profiles(&table, config.as_deref());
+    let mut profiles = configured_files(&table, config.as_deref(), "profiles");
+    let universe = configured_files(&table, config.as_deref(), "universe");
     let mut problems = Vec::new();
     for path in &args.profile {
         let path = absolute(path)?;
@@ -68,7 +69,7 @@ pub(crate) fn plan(args: &UpArgs, folder: &RunFolder) -> anyhow::Result<RosterPl
         config
     } else {
         let path = folder.file("rawe.toml");
-        extend(&mut table, &roster, &profiles)?;
+        extend(&mut table, &roster, &profiles, &universe)?;
         std::fs::write(&path, table.to_string())
             .with_context(|| format!("writing {}", path.display()))?;
         Some(path)
@@ -97,14 +98,12 @@ fn read_table(config: Option<&Path>) -> anyhow::Result<Table> {
     Ok(table)
 }
 
-/// Profiles the configuration names; relative paths start at its folder.
-fn configured_profiles(table: &Table, config: Option<&Path>) -> Vec<PathBuf> {
+/// Files that the configuration names for the agents; relative paths start at its folder.
+fn configured_files(table: &Table, config: Option<&Path>, key: &str) -> Vec<PathBuf> {
     let base = config
         .and_then(Path::parent)
         .unwrap_or_else(|| Path::new("."));
-    let named = table
-        .get("agents")
-        .and_then(|agents| agents.get("profiles"));
+    let named = table.get("agents").and_then(|agents| agents.get(key));
     named
         .and_then(Value::as_array)
         .into_iter()
@@ -168,19 +167,29 @@ fn agents(roster: &Roster, profiles: &[PathBuf]) -> Vec<AgentPlan> {
         .collect()
 }
 
-/// Writes roster and profiles into the configuration.
-fn extend(table: &mut Table, roster: &Roster, profiles: &[PathBuf]) -> anyhow::Result<()> {
+/// Writes roster, profiles and tables of names into the configuration.
+fn extend(
+    table: &mut Table,
+    roster: &Roster,
+    profiles: &[PathBuf],
+    universe: &[PathBuf],
+) -> anyhow::Result<()> {
     let roster = Value::try_from(roster).context("writing the roster")?;
     table.insert("roster".to_owned(), roster);
-    let paths = profiles
-        .iter()
-        .map(|path| path.to_string_lossy().into_owned().into())
-        .collect();
+    let listed = |files: &[PathBuf]| {
+        let paths = files
+            .iter()
+            .map(|path| path.to_string_lossy().into_owned().into());
+        Value::Array(paths.collect())
+    };
     let agents = table
         .entry("agents")
         .or_insert_with(|| Value::Table(Table::new()));
     if let Some(agents) = agents.as_table_mut() {
-        agents.insert("profiles".to_owned(), Value::Array(paths));
+        agents.insert("profiles".to_owned(), listed(profiles));
+        if !universe.is_empty() {
+            agents.insert("universe".to_owned(), listed(universe));
+        }
     }
     Ok(())
 }
