@@ -3,6 +3,7 @@
 //! counts for each asset is the engine's.
 
 mod reading;
+mod spelling;
 mod universe;
 
 use std::ops::Range;
@@ -11,7 +12,7 @@ use rawe_core::{NewsItem, Symbol};
 
 use crate::tokens::{TEXT_BYTES_MAX, truncate};
 use reading::Standing;
-use universe::{Case, Context, Meaning};
+use universe::{Case, Context, Meaning, Name};
 
 pub use universe::{Universe, UniverseError};
 
@@ -164,46 +165,18 @@ impl Universe {
             let Some((place, name)) = place.and_then(|p| Some((p, self.name(p)?))) else {
                 continue;
             };
-            let (start, mut end) = (hit.start(), hit.end());
-            let mut what = if name.meaning == Meaning::Nothing {
-                What::Nothing
-            } else {
-                What::Certain(place)
-            };
-            if name.meaning == Meaning::Ticker {
-                let Some((from, to)) = reading::ticker(text, start, end) else {
-                    continue;
-                };
-                // "$bitcoin" and "$Apple" are names behind a dollar sign.
-                if buffer
-                    .lower
-                    .get(from..to)
-                    .is_some_and(|word| self.is_long_name(word))
-                {
-                    continue;
+            let (start, end) = (hit.start(), hit.end());
+            let shouts = || *shouting.get_or_insert_with(|| reading::is_shouting(text));
+            let found = match name.meaning {
+                Meaning::Ticker => self.ticker(text, &buffer.lower, start, end),
+                Meaning::Nothing => {
+                    reading::is_word(text, start, end).then_some((end, What::Nothing))
                 }
-                (end, what) = (to, What::Ticker);
-            } else {
-                let standing = reading::standing(text, start, end);
-                let written = text.get(start..end).unwrap_or("");
-                let mut shouts = || *shouting.get_or_insert_with(|| reading::is_shouting(text));
-                what = match (standing, name.case) {
-                    (Standing::Part, _) | (Standing::Handle, Case::Exact) => continue,
-                    (Standing::Handle, _) if !name.text.contains(' ') => what,
-                    (_, Case::Any) if name.context == Context::Free => what,
-                    (_, Case::Any) => What::Doubtful(place),
-                    (_, case) if shouts() => {
-                        if case == Case::Exact && !written.eq_ignore_ascii_case(&name.text) {
-                            continue;
-                        }
-                        What::Doubtful(place)
-                    }
-                    (_, case) if !reading::is_written(case, &name.text, written) => continue,
-                    _ if name.context == Context::Free => what,
-                    _ => What::Doubtful(place),
-                };
-            }
-            if buffer.found.len() < FOUND_MAX {
+                Meaning::Asset(_) => judge(name, place, text, (start, end), shouts),
+            };
+            if let Some((end, what)) = found
+                && buffer.found.len() < FOUND_MAX
+            {
                 buffer.found.push(Found {
                     start,
                     end,
@@ -221,6 +194,15 @@ impl Universe {
                 buffer.kept.push(*found);
             }
         }
+    }
+
+    /// The ticker behind a mark, and where it ends. "$bitcoin" and "$Apple" are none but names.
+    fn ticker(&self, text: &str, lower: &str, start: usize, end: usize) -> Option<(usize, What)> {
+        let (from, to) = reading::ticker(text, start, end)?;
+        let name = lower
+            .get(from..to)
+            .is_some_and(|word| self.is_long_name(word));
+        (!name).then_some((to, What::Ticker))
     }
 
     /// Fills the mentions: first what is certain, then what that or the words around confirm.
@@ -332,6 +314,34 @@ impl Universe {
         let stem = Symbol::new(ticker.split(['.', '-', '/']).next()?).ok()?;
         known(&stem).then_some(stem)
     }
+}
+
+/// Whether the name of an asset counts where it was found: by itself, or if its surroundings say so.
+fn judge(
+    name: &Name,
+    place: u32,
+    text: &str,
+    (start, end): (usize, usize),
+    shouts: impl FnOnce() -> bool,
+) -> Option<(usize, What)> {
+    let written = text.get(start..end).unwrap_or("");
+    let (certain, doubtful) = (What::Certain(place), What::Doubtful(place));
+    let what = match (reading::standing(text, start, end), name.case) {
+        (Standing::Part, _) | (Standing::Handle, Case::Exact) => return None,
+        (Standing::Handle, _) if !name.text.contains(' ') => certain,
+        (_, Case::Any) if name.context == Context::Free => certain,
+        (_, Case::Any) => doubtful,
+        (_, case) if shouts() => {
+            if case == Case::Exact && !written.eq_ignore_ascii_case(&name.text) {
+                return None;
+            }
+            doubtful
+        }
+        (_, case) if !reading::is_written(case, &name.text, written) => return None,
+        _ if name.context == Context::Free => certain,
+        _ => doubtful,
+    };
+    Some((end, what))
 }
 
 /// Whether a name that counts by itself stands right before or after, as in a list of companies.

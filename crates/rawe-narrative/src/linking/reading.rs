@@ -56,6 +56,11 @@ pub(super) fn standing(text: &str, start: usize, end: usize) -> Standing {
     }
 }
 
+/// Whether the range is a word or words of their own.
+pub(super) fn is_word(text: &str, start: usize, end: usize) -> bool {
+    standing(text, start, end) != Standing::Part
+}
+
 fn is_word_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }

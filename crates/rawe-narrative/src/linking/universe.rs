@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use rawe_core::Symbol;
 
+use super::spelling::spellings;
 use crate::hash::{FastMap, FastSet, text_hash};
 
 /// The tables that ship with the crate, with the names errors call them by.
@@ -468,33 +469,3 @@ fn read_rule(rule: &str, words: &str) -> Result<(Case, Context), String> {
     };
     Ok((case, context))
 }
-
-/// The ways a lower-case name is written: with either apostrophe, `&` or `&amp;`, hyphen or space,
-/// and long names of several words also without spaces, as hashtags have them.
-fn spellings(name: &str) -> Vec<String> {
-    let mut all = vec![name.to_owned()];
-    let add = |all: &mut Vec<String>, from: &str, to: &str| {
-        for place in 0..all.len() {
-            let Some(spelling) = all.get(place) else {
-                continue;
-            };
-            if spelling.contains(from) {
-                let other = spelling.replace(from, to);
-                if !all.contains(&other) {
-                    all.push(other);
-                }
-            }
-        }
-    };
-    add(&mut all, "'", "\u{2019}");
-    add(&mut all, "&", "&amp;");
-    add(&mut all, "-", " ");
-    let joined: String = name.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-    if name.contains(' ') && joined.len() >= JOINED_BYTES_MIN && !all.contains(&joined) {
-        all.push(joined);
-    }
-    all
-}
-
-/// Names of several words count without their spaces from this length, bytes.
-const JOINED_BYTES_MIN: usize = 9;
