@@ -37,6 +37,8 @@ const TERMS_MAX: usize = 320;
 const RISEN_ITEMS: u64 = 10;
 /// Texts remembered to know copies.
 const COPIES_REMEMBERED: usize = 4_096;
+/// Far more places for narratives than items can keep alive; a snapshot with more is none.
+const SLOTS_MAX: usize = 65_536;
 /// Aliases of merged narratives remembered.
 const ALIASES_MAX: usize = 10_000;
 
@@ -55,6 +57,7 @@ pub(crate) struct Incoming<'a> {
 pub(crate) struct Clusterer {
     vocabulary: Vocabulary,
     index: Index,
+    #[serde(deserialize_with = "crate::snapshot::at_most::deserialize::<_, _, SLOTS_MAX>")]
     slots: Vec<Option<Narrative>>,
     norms: Vec<f64>,
     free: Vec<Slot>,

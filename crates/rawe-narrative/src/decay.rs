@@ -82,6 +82,7 @@ pub(crate) struct Said {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Stream {
     kind: StreamKind,
+    #[serde(with = "crate::snapshot::instant_if_any")]
     at: Option<Timestamp>,
     sums: Box<[Sums]>,
 }
@@ -144,6 +145,7 @@ impl Stream {
 /// One decayed sum of one half-life, for the state of a narrative.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Decayed {
+    #[serde(with = "crate::snapshot::instant_if_any")]
     at: Option<Timestamp>,
     sums: Sums,
 }

@@ -223,6 +223,7 @@ struct SessionClose {
     day: i64,
     /// Minute of the day, New York (UTC for crypto).
     minute: i64,
+    #[serde(with = "crate::snapshot::instant")]
     end: Timestamp,
     close: f64,
 }

@@ -10,7 +10,7 @@ mod audit;
 mod encoding;
 
 pub use audit::audit;
-pub(crate) use encoding::instant;
+pub(crate) use encoding::{at_most, instant, instant_if_any, timed};
 
 use postcard::ser_flavors::Flavor;
 use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN, digest};

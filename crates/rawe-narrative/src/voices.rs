@@ -31,9 +31,29 @@ pub(crate) fn voice_of(item: &NewsItem) -> Voice {
 
 /// All active voices.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Words")]
 pub(crate) struct ActiveVoices {
+    #[serde(with = "crate::snapshot::timed")]
     events: VecDeque<(Timestamp, Voice)>,
+    #[serde(skip)]
     counts: FastMap<Voice, u32>,
+}
+
+/// What a snapshot keeps of the active voices: who has how many words is counted again.
+#[derive(Deserialize)]
+struct Words {
+    #[serde(with = "crate::snapshot::timed")]
+    events: VecDeque<(Timestamp, Voice)>,
+}
+
+impl From<Words> for ActiveVoices {
+    fn from(Words { events }: Words) -> Self {
+        let mut counts: FastMap<Voice, u32> = FastMap::default();
+        for (_, voice) in &events {
+            *counts.entry(*voice).or_default() += 1;
+        }
+        Self { events, counts }
+    }
 }
 
 impl ActiveVoices {
@@ -68,30 +88,30 @@ impl ActiveVoices {
 
 /// The voices that told one narrative, with the time of their last word.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Tellers(Vec<(Voice, Timestamp)>);
+pub(crate) struct Tellers(#[serde(with = "crate::snapshot::timed")] Vec<(Timestamp, Voice)>);
 
 impl Tellers {
     pub(crate) fn hear(&mut self, at: Timestamp, voice: Voice) {
-        if let Some((_, last)) = self.0.iter_mut().find(|(known, _)| *known == voice) {
+        if let Some((last, _)) = self.0.iter_mut().find(|(_, known)| *known == voice) {
             *last = (*last).max(at);
             return;
         }
         if self.0.len() >= VOICES_PER_NARRATIVE_MAX {
             self.make_room(at);
         }
-        self.0.push((voice, at));
+        self.0.push((at, voice));
     }
 
     fn make_room(&mut self, now: Timestamp) {
         let oldest = now - TimeDelta::hours(ACTIVE_HOURS);
-        self.0.retain(|(_, last)| *last >= oldest);
+        self.0.retain(|(last, _)| *last >= oldest);
         if self.0.len() >= VOICES_PER_NARRATIVE_MAX {
             self.0.remove(0);
         }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        for (voice, last) in &other.0 {
+        for (last, voice) in &other.0 {
             self.hear(*last, *voice);
         }
     }
@@ -99,7 +119,7 @@ impl Tellers {
     /// How many told it in the 72 hours before `now`.
     pub(crate) fn active(&self, now: Timestamp) -> usize {
         let oldest = now - TimeDelta::hours(ACTIVE_HOURS);
-        self.0.iter().filter(|(_, last)| *last >= oldest).count()
+        self.0.iter().filter(|(last, _)| *last >= oldest).count()
     }
 }
 

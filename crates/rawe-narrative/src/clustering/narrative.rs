@@ -64,7 +64,9 @@ pub(crate) struct Narrative {
     pub(crate) id: Box<str>,
     /// Rank by founding; also tells a narrative from an earlier one in the same place.
     pub(crate) sequence: u64,
+    #[serde(with = "crate::snapshot::instant")]
     pub(crate) founded_at: Timestamp,
+    #[serde(with = "crate::snapshot::instant")]
     pub(crate) last_at: Timestamp,
     /// Number of the newest item among all items.
     pub(crate) last_item: u64,
@@ -85,6 +87,7 @@ pub(crate) struct Narrative {
     unit_square: f64,
     headline: Headline,
     newest: VecDeque<Box<str>>,
+    #[serde(with = "crate::snapshot::timed")]
     snapshots: VecDeque<(Timestamp, PastState)>,
 }
 

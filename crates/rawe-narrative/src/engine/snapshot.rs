@@ -11,11 +11,11 @@ use crate::delivery::Delivered;
 use crate::hash::FastMap;
 use crate::seasonal::Seasonal;
 use crate::snapshot::{Block, Fingerprint, SnapshotError, audit};
-use crate::volatility::VolatilityBook;
 use crate::voices::Budgets;
+use crate::volatility::VolatilityBook;
 
 /// Counts up when the layout of the state changes, or what the engine makes of events.
-const FORMAT: u16 = 2;
+const FORMAT: u16 = 3;
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -133,6 +133,7 @@ impl NarrativeEngine {
                 env!("CARGO_PKG_VERSION").as_bytes(),
                 format!("{:?}", self.config).as_bytes(),
                 model.as_bytes(),
+                include_bytes!("../../data/finance-lexicon.tsv"),
             ]),
         }
     }

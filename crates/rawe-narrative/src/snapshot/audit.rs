@@ -221,7 +221,7 @@ mod tests {
 
     use super::*;
 
-    #[derive(Serialize)]
+    #[derive(serde::Serialize)]
     struct Counter {
         count: Option<u64>,
         hour: i64,

@@ -224,7 +224,7 @@ fn a_snapshot_of_other_circumstances_is_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn cut_anywhere_it_says_the_same(events in events(160), cut in 0.0_f64..1.0) {
@@ -252,15 +252,12 @@ proptest! {
         let place = place.index(bytes.len());
         let mut flipped = bytes.clone();
         flipped[place] ^= flip;
-        prop_assert!(fresh().restore(&flipped).is_err());
-        prop_assert!(fresh().restore(&bytes[..place]).is_err());
         let mut longer = bytes.clone();
         longer.extend(tail);
-        prop_assert!(fresh().restore(&longer).is_err());
-        let mut untouched = fresh();
-        let before = untouched.snapshot().unwrap();
-        prop_assert!(untouched.restore(&flipped).is_err());
-        prop_assert_eq!(untouched.snapshot().unwrap(), before);
+        for damaged in [&flipped[..], &bytes[..place], &longer[..]] {
+            prop_assert!(engine.restore(damaged).is_err());
+            prop_assert_eq!(&engine.snapshot().unwrap(), &bytes, "it is as it was");
+        }
     }
 
     /// A checksum can be forged. What is then decoded may be a state, but never a panic.
