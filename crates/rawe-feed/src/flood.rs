@@ -118,6 +118,12 @@ impl Flood {
         100 + self.number / self.config.asset_items.max(1)
     }
 
+    /// The first `count` assets a flood names.
+    pub fn symbols(count: usize) -> Vec<Symbol> {
+        let names = (0_u64..).take(count).map(symbol_of);
+        names.filter_map(|name| Symbol::new(&name).ok()).collect()
+    }
+
     fn below(&mut self, bound: u64) -> u64 {
         self.draws.random::<u64>() % bound.max(1)
     }
