@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rawe_core::Register;
 
-use crate::tokens::Tokens;
+use crate::tokens::{TokenKind, Tokens};
 
 mod clauses;
 mod comparison;
@@ -37,6 +37,18 @@ pub fn tone_of(text: &SentimentText<'_>, range: Range<usize>) -> f64 {
     scorer
         .score_at(&tokens, text.register, std::iter::once(range))
         .unwrap_or(whole)
+}
+
+/// Gives `take` every word of the text in order, lower-cased, with the byte where it begins in what
+/// is read of the headline with the text directly after it: for models that read words themselves.
+/// Addresses, names behind `@` and tickers behind `$` are left out; marks are words of their own.
+pub fn each_word(headline: &str, text: &str, mut take: impl FnMut(&str, usize)) {
+    let mut tokens = Tokens::default();
+    tokens.read(headline, text);
+    let words = tokens.list().iter();
+    for token in words.filter(|token| token.kind != TokenKind::Cashtag) {
+        take(tokens.text(*token), token.at as usize);
+    }
 }
 
 #[cfg(test)]
@@ -107,6 +119,19 @@ mod tests {
                 "{text:?}: {got}, not {expected}"
             );
         }
+    }
+
+    #[test]
+    fn gives_words_with_their_places() {
+        let mut words = Vec::new();
+        each_word("Up +5%", "$BOLT @bob #Now!", |word, at| {
+            words.push((word.to_owned(), at))
+        });
+        let words: Vec<_> = words
+            .iter()
+            .map(|(word, at)| (word.as_str(), *at))
+            .collect();
+        assert_eq!(words, [("up", 0), ("+5%", 3), ("now", 18), ("!", 21)]);
     }
 
     #[test]
