@@ -7,12 +7,14 @@ use serde::ser::{self, Serialize, Serializer};
 
 use super::SnapshotError;
 
-/// Whole numbers in fields count something, and nothing is counted beyond this. Hashes are keys or
-/// elements, not fields.
-const COUNT_MAX: u64 = 1 << 53;
+/// Whole numbers in fields may be counts, and a count must be able to go on for a long time. (A hash
+/// in a field is taken for a count that cannot once in four billion times.)
+const COUNT_MAX: u64 = u64::MAX - (1 << 32);
+/// Numbers of hours and days are compared and subtracted, which must not overflow.
+const SIGNED_MAX: u64 = 1 << 62;
 
 /// Checks the numbers of a state: every floating-point number is finite, and every whole number in
-/// a field is below 2^53, so that counting on cannot overflow.
+/// a field is so far from its limits that counting on does not overflow.
 ///
 /// # Errors
 /// [`SnapshotError::Unsound`] with what was found.
@@ -83,7 +85,11 @@ impl Serializer for Walk {
         }
     }
     fn serialize_i64(self, value: i64) -> Walked {
-        self.serialize_u64(value.unsigned_abs())
+        if self.in_field && value.unsigned_abs() > SIGNED_MAX {
+            Err(Found("a number beyond all measure"))
+        } else {
+            Ok(())
+        }
     }
     fn serialize_u64(self, value: u64) -> Walked {
         if self.in_field && value > COUNT_MAX {
@@ -244,7 +250,7 @@ mod tests {
             hour,
             hashes: vec![u64::MAX],
         };
-        assert_eq!(audit(&counter(Some(1 << 53), -9)), Ok(()));
+        assert_eq!(audit(&counter(Some(1 << 63), -9)), Ok(()));
         assert!(audit(&counter(Some(u64::MAX), 0)).is_err());
         assert!(audit(&counter(None, i64::MIN)).is_err());
         assert_eq!(audit(&BTreeMap::from([(u64::MAX, 1.0)])), Ok(()));
