@@ -3,9 +3,9 @@
 use anyhow::Context;
 use chrono::TimeDelta;
 use rawe_core::Timestamp;
-use rawe_feed::NewsTimeline;
 use rawe_feed::files::read_news_between;
 use rawe_feed::scenario::{Scenario, ScenarioConfig};
+use rawe_feed::{NewsTimeline, tell_file_read};
 
 use crate::admin::Market;
 use crate::args::{FeedSettings, NewsSource};
@@ -31,16 +31,7 @@ pub(crate) fn load(
             NewsSource::File(path) => {
                 let file = read_news_between(path, &settings.symbol_map, from, market.end)
                     .context("reading news")?;
-                let report = &file.report;
-                tracing::info!(
-                    event = "file_read",
-                    path = %path.display(),
-                    lines = report.lines,
-                    accepted = report.accepted,
-                    refused = report.refused(),
-                    faults = report.faults_text(),
-                    "read a file of news"
-                );
+                tell_file_read(path, &file.report);
                 sources.push(file.items);
             }
         }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use rawe_core::{Bar, NewsItem, Timestamp};
-use rawe_feed::SymbolMap;
-use rawe_feed::files::{FileReport, read_bars, read_news_between};
+use rawe_feed::files::{read_bars, read_news_between};
 use rawe_feed::scenario::Scenario;
+use rawe_feed::{SymbolMap, tell_file_read};
 use rawe_market::MarketData;
 
 use crate::args::{Settings, Source};
@@ -64,24 +64,11 @@ fn files(
     to: Timestamp,
 ) -> anyhow::Result<(Vec<Bar>, Vec<NewsItem>)> {
     let bar_file = read_bars(bars, symbol_map).context("reading the bars")?;
-    tell(bars, &bar_file.report);
+    tell_file_read(bars, &bar_file.report);
     let Some(news) = news else {
         return Ok((bar_file.bars, Vec::new()));
     };
     let news_file = read_news_between(news, symbol_map, from, to).context("reading the news")?;
-    tell(news, &news_file.report);
+    tell_file_read(news, &news_file.report);
     Ok((bar_file.bars, news_file.items))
-}
-
-/// Says what became of a file's lines.
-fn tell(path: &Path, report: &FileReport) {
-    tracing::info!(
-        event = "file_read",
-        path = %path.display(),
-        lines = report.lines,
-        accepted = report.accepted,
-        refused = report.refused(),
-        faults = report.faults_text(),
-        "read a file"
-    );
 }

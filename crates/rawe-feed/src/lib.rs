@@ -15,7 +15,9 @@ mod news_timeline;
 pub mod pacing;
 pub mod scenario;
 mod symbol_map;
+mod telling;
 
 pub use files::register_of;
 pub use news_timeline::NewsTimeline;
 pub use symbol_map::{SymbolMap, SymbolMapError};
+pub use telling::tell_file_read;
