@@ -141,12 +141,12 @@ mod tests {
     #[test]
     fn values_scored_together_do_not_mix() {
         let start = Utc.with_ymd_and_hms(2020, 1, 1, 0, 0, 0).unwrap();
-        let value = |place: usize, day: i64| ((day * (3 + place as i64)) % 7) as f64;
+        let factors = [3, 4, 5];
         let (mut together, mut scores) = (Seasonal::default(), Vec::new());
         let mut alone = [const { None::<Seasonal> }; 3].map(Option::unwrap_or_default);
         for day in 0..50 {
             let at = start + TimeDelta::days(day);
-            let values = [0, 1, 2].map(|place| value(place, day));
+            let values = factors.map(|factor| ((day * factor) % 7) as f64);
             together.score(at, Cadence::Intraday(0), &values, &mut scores);
             for (place, seasonal) in alone.iter_mut().enumerate() {
                 let own = score(seasonal, at, Cadence::Intraday(0), values[place]);
