@@ -143,7 +143,7 @@ mod tests {
         let start = Utc.with_ymd_and_hms(2020, 1, 1, 0, 0, 0).unwrap();
         let factors = [3, 4, 5];
         let (mut together, mut scores) = (Seasonal::default(), Vec::new());
-        let mut alone = [const { None::<Seasonal> }; 3].map(Option::unwrap_or_default);
+        let mut alone: [Seasonal; 3] = Default::default();
         for day in 0..50 {
             let at = start + TimeDelta::days(day);
             let values = factors.map(|factor| ((day * factor) % 7) as f64);
