@@ -1,20 +1,27 @@
-//! Bars and news from files: CSV or JSON lines, plain or gzipped, as users have them.
+//! Bars, news, labelled texts and labelled streams from files: CSV or JSON lines, plain or gzipped,
+//! as users have them.
 //!
 //! Forms: bars `symbol,time,open,high,low,close,volume` with `time` the END of the bar; news
-//! `id,time,source,headline,text,symbols,author,followers,repost_of`. A bad line is counted by its
+//! `id,time,source,headline,text,symbols,author,followers,repost_of`; labels
+//! `id,text,label,entity,emotion,source`; streams `id,text,cluster` in their order. A bad line is counted by its
 //! reason with its number and never ends the reading; only a file of which nothing can be read is
 //! an error. Files are read line by line: memory grows with what is kept, not with the file.
 
 mod bars;
+mod labels;
 mod news;
 mod records;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rawe_core::{Bar, NewsItem, Timestamp};
 
+pub use labels::{LabelFile, LabelledText};
 pub use news::register_of;
+pub use stream::{StreamFile, StreamItem};
 
 use crate::SymbolMap;
 
@@ -143,8 +150,19 @@ impl FileReport {
 pub struct BarFile {
     /// Sane bars, sorted by end, then symbol.
     pub bars: Vec<Bar>,
+    /// How the file writes each of `bars`, in their order.
+    pub stamps: Vec<BarStamp>,
     /// What became of the lines.
     pub report: FileReport,
+}
+
+/// How a file writes a bar's symbol and time, for answers in the same words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BarStamp {
+    /// The symbol as spelled, such as `BTC` for BTC/USD.
+    pub symbol: Arc<str>,
+    /// The instant written, which on a half day may be later than the bar's end.
+    pub time: Timestamp,
 }
 
 /// News of a file.
@@ -174,7 +192,7 @@ pub enum FileError {
         path: PathBuf,
         /// The absent column.
         column: &'static str,
-        /// `bars` or `news`.
+        /// What the file should hold, such as `bars`.
         what: &'static str,
         /// The header expected.
         header: &'static str,
@@ -184,7 +202,7 @@ pub enum FileError {
     Nothing {
         /// The file.
         path: PathBuf,
-        /// `bars` or `news`.
+        /// What the file should hold, such as `bars`.
         what: &'static str,
         /// The faults of its lines.
         faults: String,
@@ -219,6 +237,22 @@ pub fn read_news_between(
     through: Timestamp,
 ) -> Result<NewsFile, FileError> {
     news::read(path, map, from, through)
+}
+
+/// Reads all labelled texts of a file; rows without a label are kept too.
+///
+/// # Errors
+/// When the file cannot be read, lacks a column, or holds no usable text.
+pub fn read_labels(path: &Path) -> Result<LabelFile, FileError> {
+    labels::read(path)
+}
+
+/// Reads all items of a labelled stream, in the order of the file.
+///
+/// # Errors
+/// When the file cannot be read, lacks a column, or holds no usable item.
+pub fn read_stream(path: &Path) -> Result<StreamFile, FileError> {
+    stream::read(path)
 }
 
 /// The error for a file of which nothing was accepted.

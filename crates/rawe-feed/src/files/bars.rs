@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use rawe_core::{Bar, Symbol, Timeframe};
+use rawe_core::{Bar, Symbol, Timeframe, Timestamp};
 
 use super::records::{FileTime, Record, for_each_record, parse_time};
-use super::{BarFile, FileError, FileReport, LineFault, nothing};
+use super::{BarFile, BarStamp, FileError, FileReport, LineFault, nothing};
 use crate::SymbolMap;
 use crate::bar_times::{BarSpan, span_from_end, span_of_date};
 
@@ -24,6 +25,7 @@ const DAILY_MINUTES_MIN: i64 = 20 * 60;
 
 /// A row before its timeframe is known.
 struct Row {
+    spelled: Arc<str>,
     time: FileTime,
     prices: [f64; 4],
     volume: f64,
@@ -53,8 +55,13 @@ pub(super) fn read(path: &Path, map: &SymbolMap) -> Result<BarFile, FileError> {
     if bars.is_empty() {
         return Err(nothing(path, "bars", &report));
     }
-    bars.sort_by(|a, b| (a.end, &a.symbol).cmp(&(b.end, &b.symbol)));
-    Ok(BarFile { bars, report })
+    bars.sort_by(|(a, _), (b, _)| (a.end, &a.symbol).cmp(&(b.end, &b.symbol)));
+    let (bars, stamps) = bars.into_iter().unzip();
+    Ok(BarFile {
+        bars,
+        stamps,
+        report,
+    })
 }
 
 fn parse_row(
@@ -90,12 +97,24 @@ fn parse_row(
     Ok((
         symbol,
         Row {
+            spelled: Arc::from(text),
             time,
             prices: [open, top, bottom, close],
             volume,
             line,
         },
     ))
+}
+
+/// The words of the file for a bar that ends at `end`.
+fn stamp_of(row: &Row, end: Timestamp) -> BarStamp {
+    BarStamp {
+        symbol: row.spelled.clone(),
+        time: match row.time {
+            FileTime::Instant(instant) => instant,
+            FileTime::Date(_) => end,
+        },
+    }
 }
 
 fn number(record: &Record<'_>, name: &str) -> Result<f64, LineFault> {
@@ -140,7 +159,12 @@ fn infer_timeframe(rows: &[Row]) -> Option<Timeframe> {
     }
 }
 
-fn bars_of_symbol(symbol: &Symbol, rows: &[Row], report: &mut FileReport, bars: &mut Vec<Bar>) {
+fn bars_of_symbol(
+    symbol: &Symbol,
+    rows: &[Row],
+    report: &mut FileReport,
+    bars: &mut Vec<(Bar, BarStamp)>,
+) {
     let Some(timeframe) = infer_timeframe(rows) else {
         for row in rows {
             report.note(LineFault::UnsupportedTimeframe, row.line);
@@ -165,7 +189,7 @@ fn bars_of_symbol(symbol: &Symbol, rows: &[Row], report: &mut FileReport, bars: 
         let [open, high, low, close] = row.prices;
         let (symbol, volume) = (symbol.clone(), row.volume);
         let BarSpan { start, end } = span;
-        bars.push(Bar {
+        let bar = Bar {
             symbol,
             start,
             end,
@@ -176,7 +200,8 @@ fn bars_of_symbol(symbol: &Symbol, rows: &[Row], report: &mut FileReport, bars: 
             close,
             volume,
             backfill: false,
-        });
+        };
+        bars.push((bar, stamp_of(row, end)));
     }
 }
 
