@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::bench::BenchArgs;
 use crate::completions::CompletionsArgs;
 use crate::logs::LogsArgs;
 use crate::run::RunCommand;
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// The logs of all processes of the newest run, merged and filtered
     Logs(LogsArgs),
+    /// How fast the engine is on this machine, and how much memory it takes
+    Bench(BenchArgs),
     /// The JSON Schema of a signal, for agents in any language
     Schema,
     /// A completion script for a shell

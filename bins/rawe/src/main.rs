@@ -20,6 +20,7 @@ use clap::Parser as _;
 
 use cli::{Cli, Command};
 
+mod bench;
 mod cli;
 mod completions;
 mod log_line;
@@ -37,6 +38,9 @@ fn main() -> ExitCode {
         Command::Status(args) => rawe_runtime::run_command("rawe", None, |_| status::status(args)),
         Command::Logs(args) => {
             rawe_runtime::run_command("rawe", None, |shutdown| logs::logs(args, shutdown))
+        }
+        Command::Bench(args) => {
+            rawe_runtime::run_command("rawe", None, |_| async move { bench::bench(&args) })
         }
         Command::Schema => rawe_runtime::run_command("rawe", None, |_| async { schema::schema() }),
         Command::Completions(args) => {
