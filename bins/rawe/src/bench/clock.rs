@@ -1,9 +1,9 @@
-//! What the machine says: processor time of this thread and memory of this process. Both from
-//! `/proc`; where there is none, the values are missing and only wall time is told.
+//! What the machine says: processor time of this thread and memory of this process. Where it does
+//! not say, processor time is missing, and memory is 0.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::time::{Duration, Instant};
+
+use nix::time::{ClockId, clock_gettime};
 
 /// Wall time and processor time spent between two moments.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,47 +15,30 @@ pub(super) struct Spent {
 
 impl Spent {
     pub(super) fn add(&mut self, other: Self) {
+        let first = self.wall.is_zero();
         self.wall += other.wall;
         self.processor = match (self.processor, other.processor) {
             (Some(mine), Some(theirs)) => Some(mine + theirs),
-            (None, theirs) if self.wall == other.wall => theirs,
+            (None, theirs) if first => theirs,
             _ => None,
         };
     }
 }
 
-/// Reads both clocks.
-#[derive(Debug)]
-pub(super) struct Clock {
-    schedule: Option<File>,
+/// Runs `work` and says what it took.
+pub(super) fn time<T>(work: impl FnOnce() -> T) -> (T, Spent) {
+    let (before, wall) = (processor(), Instant::now());
+    let result = work();
+    let wall = wall.elapsed();
+    let processor = processor()
+        .zip(before)
+        .map(|(after, before)| after.saturating_sub(before));
+    (result, Spent { wall, processor })
 }
 
-impl Clock {
-    pub(super) fn new() -> Self {
-        Self {
-            schedule: File::open("/proc/thread-self/schedstat").ok(),
-        }
-    }
-
-    /// Runs `work` and says what it took.
-    pub(super) fn time<T>(&self, work: impl FnOnce() -> T) -> (T, Spent) {
-        let (processor, wall) = (self.processor(), Instant::now());
-        let result = work();
-        let wall = wall.elapsed();
-        let processor = self
-            .processor()
-            .zip(processor)
-            .map(|(after, before)| after.saturating_sub(before));
-        (result, Spent { wall, processor })
-    }
-
-    fn processor(&self) -> Option<Duration> {
-        let mut buffer = [0u8; 64];
-        let length = self.schedule.as_ref()?.read_at(&mut buffer, 0).ok()?;
-        let text = std::str::from_utf8(buffer.get(..length)?).ok()?;
-        let nanoseconds = text.split_ascii_whitespace().next()?.parse().ok()?;
-        Some(Duration::from_nanos(nanoseconds))
-    }
+fn processor() -> Option<Duration> {
+    let spent = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).ok()?;
+    Some(Duration::from(spent))
 }
 
 /// Memory of this process now and at its peak, KiB.
@@ -89,8 +72,7 @@ mod tests {
     fn memory_and_time_are_told() {
         let memory = memory();
         assert!(memory.peak_kib >= memory.now_kib && memory.now_kib > 0);
-        let clock = Clock::new();
-        let (sum, spent) = clock.time(|| (0..200_000_u64).map(std::hint::black_box).sum::<u64>());
+        let (sum, spent) = time(|| (0..200_000_u64).map(std::hint::black_box).sum::<u64>());
         assert_eq!(sum, 19_999_900_000);
         assert!(spent.wall > Duration::ZERO);
         let mut total = Spent::default();

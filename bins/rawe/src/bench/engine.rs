@@ -12,7 +12,7 @@ use rawe_core::{AssetClass, NewsItem, Timestamp};
 use rawe_narrative::stages::{Stage, Watch};
 use rawe_narrative::{EngineConfig, NarrativeEngine};
 
-use super::clock::{Clock, Spent, memory};
+use super::clock::{Memory, Spent, memory, time};
 use super::report::{Latency, MemoryAt, Rates, Report, StageShare};
 use super::source::Source;
 use super::voting::{Voting, class_of};
@@ -52,12 +52,12 @@ impl Watch for StageTimes {
 
 /// Everything that is measured on the way.
 struct Measurement {
-    clock: Clock,
     engine: NarrativeEngine,
     voting: Voting,
     stages: StageTimes,
     item_latency: Histogram<u64>,
     signal_latency: Histogram<u64>,
+    signal_processor: Histogram<u64>,
     next_scan: Option<Timestamp>,
     rates: Vec<(usize, Spent)>,
     parsing: Vec<(usize, Spent)>,
@@ -104,7 +104,6 @@ impl Measurement {
             Histogram::new_with_bounds(1, LONGEST_NANOSECONDS, 3).context("preparing a histogram")
         };
         Ok(Self {
-            clock: Clock::new(),
             engine: NarrativeEngine::new(EngineConfig::default()),
             voting,
             stages: StageTimes {
@@ -113,6 +112,7 @@ impl Measurement {
             },
             item_latency: histogram()?,
             signal_latency: histogram()?,
+            signal_processor: histogram()?,
             next_scan: None,
             rates: Vec::new(),
             parsing: Vec::new(),
@@ -135,8 +135,8 @@ impl Measurement {
             if watched {
                 self.watch(now);
             } else {
-                let (clock, engine) = (&self.clock, &mut self.engine);
-                let (told, spent) = clock.time(|| {
+                let engine = &mut self.engine;
+                let (told, spent) = time(|| {
                     let told = now.iter().map(|item| engine.apply_item(item).len() as u64);
                     told.sum::<u64>()
                 });
@@ -172,11 +172,18 @@ impl Measurement {
         self.voting.bars(&mut self.engine, at);
         let at = item.first_seen.max(at);
         let class = class_of(item);
-        let begun = Instant::now();
-        self.effects += self.engine.apply_item(item).len() as u64;
-        black_box(self.voting.vote(&mut self.engine, at, class));
+        let (engine, voting) = (&mut self.engine, &mut self.voting);
+        let (told, spent) = time(|| {
+            let told = engine.apply_item(item).len() as u64;
+            black_box(voting.vote(engine, at, class));
+            told
+        });
+        self.effects += told;
         self.signal_latency
-            .saturating_record(nanoseconds(begun.elapsed()));
+            .saturating_record(nanoseconds(spent.wall));
+        let processor = spent.processor.unwrap_or(spent.wall);
+        self.signal_processor
+            .saturating_record(nanoseconds(processor));
         let other = match class {
             AssetClass::Crypto => AssetClass::UsEquity,
             AssetClass::UsEquity => AssetClass::Crypto,
@@ -192,7 +199,7 @@ impl Measurement {
             .map(serde_json::to_string)
             .collect::<Result<_, _>>()
             .context("writing items as JSON")?;
-        let (parsed, spent) = self.clock.time(|| -> Result<(), serde_json::Error> {
+        let (parsed, spent) = time(|| -> Result<(), serde_json::Error> {
             for line in &lines {
                 black_box(serde_json::from_str::<NewsItem>(line)?);
             }
@@ -200,7 +207,7 @@ impl Measurement {
         });
         parsed.context("reading items from JSON")?;
         self.parsing.push((sample.len(), spent));
-        let ((), spent) = self.clock.time(|| {
+        let ((), spent) = time(|| {
             for item in sample {
                 for word in [&item.headline, &item.text]
                     .into_iter()
@@ -225,13 +232,7 @@ impl Measurement {
         }
     }
 
-    fn report(
-        self,
-        source: &'static str,
-        items: u64,
-        took: Duration,
-        before: super::clock::Memory,
-    ) -> Report {
+    fn report(self, source: &'static str, items: u64, took: Duration, before: Memory) -> Report {
         let whole: Duration = self.stages.sums.iter().sum();
         let share = |sum: &Duration| sum.as_secs_f64() / whole.as_secs_f64().max(1e-12);
         Report {
@@ -253,6 +254,7 @@ impl Measurement {
                 .collect(),
             item: Latency::of(&self.item_latency),
             item_to_signal: Latency::of(&self.signal_latency),
+            item_to_signal_processor: Latency::of(&self.signal_processor),
             memory_before: before,
             memory: self.memory,
         }

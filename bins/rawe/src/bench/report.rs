@@ -62,7 +62,7 @@ pub(super) struct StageShare {
     pub(super) share: f64,
 }
 
-/// How long something takes, by wall time, microseconds.
+/// How long something takes, microseconds.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Latency {
     pub(super) samples: u64,
@@ -112,6 +112,8 @@ pub(super) struct Report {
     pub(super) item: Latency,
     /// An item taken in, its class scanned, five formulas evaluated on every asset scanned.
     pub(super) item_to_signal: Latency,
+    /// The same by processor time, where the machine tells it.
+    pub(super) item_to_signal_processor: Latency,
     pub(super) memory_before: Memory,
     pub(super) memory: Vec<MemoryAt>,
 }
@@ -153,6 +155,7 @@ impl Report {
         for (name, latency) in [
             ("item", &self.item),
             ("item to signal", &self.item_to_signal),
+            ("  by processor", &self.item_to_signal_processor),
         ] {
             let _ = writeln!(
                 text,
