@@ -8,7 +8,7 @@ use rawe_narrative::AssetFeatures;
 use crate::profile::Profile;
 use crate::proposal::{Scores, confidence, evidence, rating, risk_score, shortened};
 use crate::record::OwnRecord;
-use crate::sizing::{MoveForecast, Unmet, proposal_size, size_factor};
+use crate::sizing::{MoveForecast, Unmet, proposal_size, size_factor, sizing_volatility};
 
 /// The vote of a value: its sign, if it is beyond the threshold.
 pub fn vote_of(expert: f64, threshold: f64) -> Option<Direction> {
@@ -62,7 +62,8 @@ impl Draft<'_> {
         let risk_score = risk_score(features);
         let factor = size_factor(profile, unmet, risk_score);
         let win_probability = self.record.win_probability();
-        let size = proposal_size(profile, features.sigma_annual, win_probability, factor);
+        let volatility = sizing_volatility(symbol.class(), features);
+        let size = proposal_size(profile, volatility, win_probability, factor);
         let size_usd: f64 = size.try_into().unwrap_or(0.0);
         let expected_profit = size_usd * (expected_move - self.cost);
         let narrative = features.narrative.as_ref();

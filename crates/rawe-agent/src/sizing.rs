@@ -1,8 +1,8 @@
 //! What a proposal is worth and how large it is. Character changes sizes, never votes: every
 //! preference that is not met halves a size, and no size falls below the smallest notional.
 
-use rawe_core::SignalType;
-use rawe_narrative::Rating;
+use rawe_core::{AssetClass, SignalType};
+use rawe_narrative::{AssetFeatures, Rating};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 
@@ -95,6 +95,16 @@ pub fn kelly_fraction(win_probability: f64, win_loss_ratio: f64, limit: f64) -> 
     }
 }
 
+/// The annualised volatility by which a position is sized: HAR's for stocks, that of 168 hourly
+/// returns for crypto, with which its books were measured. While HAR has no forecast, the deviation
+/// of past returns speaks for stocks too. The narrative forecast sizes nothing: it gained nothing.
+pub fn sizing_volatility(class: AssetClass, features: &AssetFeatures) -> Option<f64> {
+    match class {
+        AssetClass::UsEquity => features.sigma_har_annual.or(features.sigma_annual),
+        AssetClass::Crypto => features.sigma_annual,
+    }
+}
+
 /// The proposal's size, USD, rounded to cents and never below the smallest notional.
 pub fn proposal_size(
     profile: &Profile,
@@ -150,6 +160,24 @@ mod tests {
         for (case, sigma, factor, expected) in cases {
             let size = proposal_size(&profile, sigma, 0.5, factor);
             assert_eq!(size, expected.parse::<Decimal>().unwrap(), "{case}");
+        }
+    }
+
+    #[test]
+    fn stocks_are_sized_by_har_and_crypto_by_its_hours() {
+        let features = |har| AssetFeatures {
+            sigma_annual: Some(0.5),
+            sigma_har_annual: har,
+            range_forecast: Some(9.0),
+            ..AssetFeatures::default()
+        };
+        for (case, class, har, expected) in [
+            ("stock by HAR", AssetClass::UsEquity, Some(0.3), 0.3),
+            ("stock before HAR", AssetClass::UsEquity, None, 0.5),
+            ("crypto", AssetClass::Crypto, Some(0.3), 0.5),
+        ] {
+            let volatility = sizing_volatility(class, &features(har)).unwrap();
+            assert!((volatility - expected).abs() < 1e-15, "{case}");
         }
     }
 
