@@ -1,9 +1,15 @@
 //! Clustering items into narratives, one pass with merging: an item joins the nearest living
 //! narrative or founds one. The cost of an item does not grow with the number of past items.
+//! What is here takes items in and keeps the books; finding the nearest is in `search`, merging in
+//! `merging`, copies in `copies`.
 
+mod copies;
 mod index;
 mod merging;
 pub(crate) mod narrative;
+mod search;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
@@ -13,17 +19,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::compact;
 use crate::effects::NarrativeEffect;
-use crate::hash::{FastHasher, FastMap};
+use crate::hash::FastMap;
 use crate::rating::Rating;
 use crate::terms::{TermId, Vocabulary};
 use crate::tokens::Tokens;
 use crate::voices::{ActiveVoices, voice_of};
+use copies::Copies;
 use index::{Dots, Index, Slot};
-use narrative::Narrative;
-use std::hash::Hasher;
+use narrative::{Narrative, powered};
+use search::Query;
 
-/// An item joins at this cosine or above.
-const JOIN_COSINE: f64 = 0.18;
 /// A narrative dies after this many items of others.
 const LIVE_ITEMS: u64 = 3_000;
 /// And after this long without an item, days.
@@ -35,8 +40,6 @@ const TERMS_KEPT: usize = 256;
 const TERMS_MAX: usize = 320;
 /// A rise is told at this many items.
 const RISEN_ITEMS: u64 = 10;
-/// Texts remembered to know copies.
-const COPIES_REMEMBERED: usize = 4_096;
 /// Far more places for narratives than items can keep alive; a snapshot with more is none.
 const SLOTS_MAX: usize = 65_536;
 /// Aliases of merged narratives remembered.
@@ -59,7 +62,8 @@ pub(crate) struct Clusterer {
     index: Index,
     #[serde(deserialize_with = "crate::snapshot::at_most::deserialize::<_, _, SLOTS_MAX>")]
     slots: Vec<Option<Narrative>>,
-    norms: Vec<f64>,
+    /// |vector|² by slot: followed from item to item, worked out again in every merge pass.
+    squares: Vec<f64>,
     free: Vec<Slot>,
     items: u64,
     founded: u64,
@@ -67,11 +71,12 @@ pub(crate) struct Clusterer {
     voices: ActiveVoices,
     aliases: FastMap<Box<str>, Box<str>>,
     alias_order: VecDeque<Box<str>>,
-    copies: FastMap<u64, (Slot, u64)>,
-    copy_order: VecDeque<u64>,
+    copies: Copies,
     last: Option<Slot>,
+    /// Narratives that items joined since the last merge pass, by slot.
+    changed: Vec<bool>,
     #[serde(skip)]
-    terms: Vec<TermId>,
+    query: Query,
     #[serde(skip)]
     dots: Dots,
 }
@@ -82,7 +87,7 @@ impl Clusterer {
             vocabulary: Vocabulary::new(),
             index: Index::default(),
             slots: Vec::new(),
-            norms: Vec::new(),
+            squares: Vec::new(),
             free: Vec::new(),
             items: 0,
             founded: 0,
@@ -90,10 +95,10 @@ impl Clusterer {
             voices: ActiveVoices::default(),
             aliases: FastMap::default(),
             alias_order: VecDeque::new(),
-            copies: FastMap::default(),
-            copy_order: VecDeque::new(),
+            copies: Copies::new(),
             last: None,
-            terms: Vec::new(),
+            changed: Vec::new(),
+            query: Query::default(),
             dots: Dots::default(),
         }
     }
@@ -105,11 +110,11 @@ impl Clusterer {
         self.items += 1;
         let voice = voice_of(incoming.item);
         self.voices.hear(at, voice);
-        let mut terms = std::mem::take(&mut self.terms);
-        self.vocabulary.read(incoming.tokens, &mut terms);
+        let mut query = std::mem::take(&mut self.query);
+        self.vocabulary.read(incoming.tokens, &mut query.terms);
         self.last = None;
-        if !terms.is_empty() {
-            let slot = self.place(incoming, at, &terms, effects);
+        if !query.terms.is_empty() {
+            let slot = self.place(incoming, at, &mut query, effects);
             self.last = Some(slot);
             if let Some(Some(narrative)) = self.slots.get_mut(slot as usize) {
                 narrative.spread(at, self.items, incoming.tone, incoming.item);
@@ -123,7 +128,7 @@ impl Clusterer {
             }
             self.tell_rise(slot, at, effects);
         }
-        self.terms = terms;
+        self.query = query;
         if self.items.is_multiple_of(MERGE_EVERY_ITEMS) {
             self.tidy(at, effects);
         }
@@ -134,20 +139,16 @@ impl Clusterer {
         &mut self,
         incoming: &Incoming<'_>,
         at: Timestamp,
-        terms: &[TermId],
+        query: &mut Query,
         effects: &mut Vec<NarrativeEffect>,
     ) -> Slot {
-        let key = content_key(terms);
-        if let Some(slot) = self.known_copy(key, at) {
+        let assets = assets_key(incoming.links);
+        if let Some(slot) = self.known_copy(&query.terms, assets, at) {
             return slot;
         }
-        self.vocabulary.count(terms);
-        let square: f64 = terms
-            .iter()
-            .map(|id| self.vocabulary.weight(*id).powi(2))
-            .sum();
-        let length = square.sqrt().max(f64::MIN_POSITIVE);
-        let slot = self.nearest(terms, length, at).unwrap_or_else(|| {
+        self.vocabulary.count_item();
+        query.weigh(&self.vocabulary);
+        let slot = self.nearest(query, at).unwrap_or_else(|| {
             let slot = self.found(incoming.item, at);
             if let Some(Some(narrative)) = self.slots.get(slot as usize) {
                 effects.push(NarrativeEffect::Born {
@@ -157,34 +158,12 @@ impl Clusterer {
             }
             slot
         });
-        self.join(slot, terms, length, incoming.item);
-        self.remember_copy(key, slot);
+        self.join(slot, query, incoming.item);
+        if let Some(Some(narrative)) = self.slots.get(slot as usize) {
+            let told = (slot, narrative.sequence);
+            self.copies.remember(&query.terms, assets, told);
+        }
         slot
-    }
-
-    /// The best living narrative at the joining cosine or above.
-    fn nearest(&mut self, terms: &[TermId], length: f64, at: Timestamp) -> Option<Slot> {
-        self.dots.clear(self.slots.len());
-        for term in terms {
-            self.index
-                .accumulate(*term, 1.0, &self.vocabulary, &mut self.dots);
-        }
-        let mut best: Option<(f64, Slot)> = None;
-        for slot in &self.dots.touched {
-            let norm = self
-                .norms
-                .get(*slot as usize)
-                .copied()
-                .unwrap_or(f64::INFINITY);
-            let cosine = self.dots.get(*slot) / (length * norm);
-            if cosine >= JOIN_COSINE
-                && best.is_none_or(|(most, _)| cosine > most)
-                && self.is_live(*slot, at)
-            {
-                best = Some((cosine, *slot));
-            }
-        }
-        best.map(|(_, slot)| slot)
     }
 
     fn is_live(&self, slot: Slot, at: Timestamp) -> bool {
@@ -202,26 +181,40 @@ impl Clusterer {
             if let Some(place) = self.slots.get_mut(slot as usize) {
                 *place = narrative;
             }
+            if let Some(square) = self.squares.get_mut(slot as usize) {
+                *square = 0.0;
+            }
             return slot;
         }
         self.slots.push(narrative);
-        self.norms.push(0.0);
+        self.squares.push(0.0);
+        self.changed.push(false);
         Slot::try_from(self.slots.len() - 1).unwrap_or(Slot::MAX)
     }
 
     /// Adds an independent item's terms to a narrative.
-    fn join(&mut self, slot: Slot, terms: &[TermId], length: f64, item: &NewsItem) {
+    fn join(&mut self, slot: Slot, query: &Query, item: &NewsItem) {
         let Some(Some(narrative)) = self.slots.get_mut(slot as usize) else {
             return;
         };
-        for term in terms {
-            let unit = self.vocabulary.weight(*term) / length;
-            let count = narrative.add_term(*term, 1.0, compact(unit));
-            self.index.set(*term, slot, count);
+        let mut grown = 0.0;
+        for (term, unit) in query.terms.iter().zip(&query.units) {
+            let before = narrative.add_term(*term, 1, compact(*unit));
+            self.index.set(*term, slot, before + 1, before == 0);
+            self.vocabulary.count_term(*term, before);
+            let (old, new) = (powered(before), powered(before + 1));
+            grown += f64::from(new * new - old * old) * self.vocabulary.weight(*term).powi(2);
         }
         narrative.independent += 1;
-        narrative.offer_headline(item, terms, &self.vocabulary);
-        self.settle(slot);
+        narrative.offer_headline(item, &query.terms, &self.vocabulary);
+        if let Some(changed) = self.changed.get_mut(slot as usize) {
+            *changed = true;
+        }
+        if narrative.terms().len() > TERMS_MAX {
+            self.settle(slot);
+        } else if let Some(square) = self.squares.get_mut(slot as usize) {
+            *square += grown;
+        }
     }
 
     /// Bounds a narrative's terms and works its length out again.
@@ -234,33 +227,15 @@ impl Clusterer {
                 self.index.remove(term, slot);
             }
         }
-        if let Some(norm) = self.norms.get_mut(slot as usize) {
-            *norm = narrative.norm_square(&self.vocabulary).sqrt();
+        if let Some(square) = self.squares.get_mut(slot as usize) {
+            *square = narrative.norm_square(&self.vocabulary);
         }
     }
 
-    fn known_copy(&self, key: u64, at: Timestamp) -> Option<Slot> {
-        let (slot, sequence) = self.copies.get(&key).copied()?;
+    fn known_copy(&self, terms: &[TermId], assets: u64, at: Timestamp) -> Option<Slot> {
+        let (slot, sequence) = self.copies.find(terms, assets, &self.vocabulary)?;
         let narrative = self.slots.get(slot as usize)?.as_ref()?;
         (narrative.sequence == sequence && self.is_live(slot, at)).then_some(slot)
-    }
-
-    fn remember_copy(&mut self, key: u64, slot: Slot) {
-        let Some(Some(narrative)) = self.slots.get(slot as usize) else {
-            return;
-        };
-        if self
-            .copies
-            .insert(key, (slot, narrative.sequence))
-            .is_none()
-        {
-            self.copy_order.push_back(key);
-        }
-        if self.copy_order.len() > COPIES_REMEMBERED
-            && let Some(oldest) = self.copy_order.pop_front()
-        {
-            self.copies.remove(&oldest);
-        }
     }
 
     fn tell_rise(&mut self, slot: Slot, at: Timestamp, effects: &mut Vec<NarrativeEffect>) {
@@ -297,15 +272,16 @@ impl Clusterer {
                 effects.push(NarrativeEffect::Died {
                     id,
                     items: narrative.items,
+                    rating: narrative.rating(),
                     at,
                 });
             }
         }
         for place in 0..self.slots.len() {
-            if let (Some(Some(narrative)), Some(norm)) =
-                (self.slots.get(place), self.norms.get_mut(place))
+            if let (Some(Some(narrative)), Some(square)) =
+                (self.slots.get(place), self.squares.get_mut(place))
             {
-                *norm = narrative.norm_square(&self.vocabulary).sqrt();
+                *square = narrative.norm_square(&self.vocabulary);
             }
         }
         self.merge_pass(at, effects);
@@ -352,6 +328,12 @@ impl Clusterer {
         self.slots.get(self.last? as usize)?.as_ref()
     }
 
+    /// The narrative with this id that is still held, though it may have gone silent.
+    pub(crate) fn held(&self, id: &str) -> Option<&Narrative> {
+        let mut held = self.slots.iter().flatten();
+        held.find(|narrative| narrative.id.as_ref() == id)
+    }
+
     /// The narratives alive at `now`, by their place.
     pub(crate) fn live(&self, now: Timestamp) -> impl Iterator<Item = &Narrative> {
         let at = self.now.map_or(now, |newest| newest.max(now));
@@ -384,11 +366,10 @@ impl Clusterer {
     }
 }
 
-/// The same set of terms is the same text told again.
-fn content_key(terms: &[TermId]) -> u64 {
-    let mut hasher = FastHasher::default();
-    for term in terms {
-        hasher.write_u32(*term);
-    }
-    hasher.finish()
+/// The same for the same set of assets.
+fn assets_key(links: &[(u32, f64)]) -> u64 {
+    links.iter().fold(0, |key, (asset, _)| {
+        let hash = (u64::from(*asset) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        key ^ hash ^ (hash >> 29)
+    })
 }

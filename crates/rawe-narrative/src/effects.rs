@@ -46,6 +46,8 @@ pub enum NarrativeEffect {
         id: String,
         /// Items it had.
         items: u64,
+        /// How well it held together in the end.
+        rating: Rating,
         /// When it was noticed.
         at: Timestamp,
     },

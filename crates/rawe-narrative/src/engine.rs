@@ -369,7 +369,7 @@ impl NarrativeEngine {
     fn briefs(&self, at: Timestamp, class: AssetClass) -> FastMap<u32, NarrativeBrief> {
         let mut best: FastMap<u32, (f64, &Narrative)> = FastMap::default();
         let oldest = at - TimeDelta::hours(BRIEF_HOURS);
-        for narrative in self.clusterer.live(at) {
+        for narrative in self.clusterer.live(at).filter(|n| n.rating() != crate::Rating::D) {
             let weight_at = |sum: &Decayed| sum.read(at, LINK_HALF_LIFE_HOURS).n;
             let total: f64 = narrative.links.iter().map(|(_, sum)| weight_at(sum)).sum();
             for (number, sum) in &narrative.links {
@@ -458,6 +458,12 @@ impl NarrativeEngine {
     /// The id of the narrative the newest item belongs to; `None` if its text has no terms.
     pub fn last_narrative_id(&self) -> Option<&str> {
         self.clusterer.last().map(|narrative| narrative.id.as_ref())
+    }
+
+    /// The rating of a narrative that did not die yet, by its present id. A dead one's is in the
+    /// effect of its death.
+    pub fn rating(&self, id: &str) -> Option<crate::Rating> {
+        self.clusterer.held(id).map(Narrative::rating)
     }
 
     /// The id a narrative goes by now, after merges; an unknown id is returned as it is.

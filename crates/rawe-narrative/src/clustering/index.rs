@@ -4,22 +4,29 @@
 use serde::{Deserialize, Serialize};
 
 use super::narrative::powered;
-use crate::compact;
-use crate::terms::{TermId, Vocabulary};
+use crate::terms::TermId;
 
 /// A place for a narrative; used again after it died.
 pub(crate) type Slot = u32;
 
+/// The narratives with one term, in two lists of equal length that are quick to run over.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Postings {
+    slots: Vec<Slot>,
+    /// The term's count in the narrative, powered.
+    values: Vec<f32>,
+}
+
 /// Postings by term.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Index {
-    postings: Vec<Vec<(Slot, f32)>>,
+    postings: Vec<Postings>,
 }
 
 /// Dot products by slot; reused from search to search.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dots {
-    values: Vec<f64>,
+    values: Vec<f32>,
     /// Slots with a value, in the order they were met.
     pub(crate) touched: Vec<Slot>,
 }
@@ -36,17 +43,8 @@ impl Dots {
         self.values.resize(slots, 0.0);
     }
 
-    pub(crate) fn get(&self, slot: Slot) -> f64 {
+    pub(crate) fn get(&self, slot: Slot) -> f32 {
         self.values.get(slot as usize).copied().unwrap_or(0.0)
-    }
-
-    fn add(&mut self, slot: Slot, amount: f64) {
-        if let Some(value) = self.values.get_mut(slot as usize) {
-            if *value <= 0.0 {
-                self.touched.push(slot);
-            }
-            *value += amount;
-        }
     }
 }
 
@@ -55,56 +53,72 @@ impl Index {
     pub(crate) fn uses(&self, term: TermId) -> bool {
         self.postings
             .get(term as usize)
-            .is_some_and(|list| !list.is_empty())
+            .is_some_and(|list| !list.slots.is_empty())
     }
 
-    /// Adds, for every narrative with the term, `factor` · count^0.9 · weight² to its dot product.
-    pub(crate) fn accumulate(
-        &self,
-        term: TermId,
-        factor: f64,
-        vocabulary: &Vocabulary,
-        dots: &mut Dots,
-    ) {
+    /// Adds, for every narrative with the term, `factor` · powered count to its dot product.
+    pub(crate) fn accumulate(&self, term: TermId, factor: f32, dots: &mut Dots) {
         let Some(list) = self.postings.get(term as usize) else {
             return;
         };
-        if list.is_empty() {
+        if factor <= 0.0 {
             return;
         }
-        let weight = vocabulary.weight(term);
-        let scaled = factor * weight * weight;
-        if scaled <= 0.0 {
-            return;
-        }
-        for (slot, value) in list {
-            dots.add(*slot, scaled * f64::from(*value));
+        for (slot, value) in list.slots.iter().zip(&list.values) {
+            if let Some(dot) = dots.values.get_mut(*slot as usize) {
+                if *dot <= 0.0 {
+                    dots.touched.push(*slot);
+                }
+                *dot += factor * value;
+            }
         }
     }
 
-    /// Sets a narrative's count of a term.
-    pub(crate) fn set(&mut self, term: TermId, slot: Slot, count: f32) {
+    /// The same, only for narratives that have a dot product already.
+    pub(crate) fn accumulate_known(&self, term: TermId, factor: f32, dots: &mut Dots) {
+        let Some(list) = self.postings.get(term as usize) else {
+            return;
+        };
+        if dots.touched.is_empty() || factor <= 0.0 {
+            return;
+        }
+        for (slot, value) in list.slots.iter().zip(&list.values) {
+            if let Some(dot) = dots.values.get_mut(*slot as usize) {
+                let known = if *dot > 0.0 { factor } else { 0.0 };
+                *dot += known * value;
+            }
+        }
+    }
+
+    /// Sets a narrative's count of a term; `is_new` where it had none.
+    pub(crate) fn set(&mut self, term: TermId, slot: Slot, count: u32, is_new: bool) {
         let place = term as usize;
         if place >= self.postings.len() {
-            self.postings.resize(place + 1, Vec::new());
+            self.postings.resize(place + 1, Postings::default());
         }
-        let value = compact(powered(count));
-        if let Some(list) = self.postings.get_mut(place) {
-            match list.iter_mut().find(|(known, _)| *known == slot) {
-                Some((_, known)) => *known = value,
-                None => list.push((slot, value)),
-            }
+        let value = powered(count);
+        let Some(list) = self.postings.get_mut(place) else {
+            return;
+        };
+        if is_new {
+            list.slots.push(slot);
+            list.values.push(value);
+        } else if let Some(at) = list.slots.iter().position(|known| *known == slot)
+            && let Some(known) = list.values.get_mut(at)
+        {
+            *known = value;
         }
     }
 
     /// Takes a narrative off a term.
     pub(crate) fn remove(&mut self, term: TermId, slot: Slot) {
         if let Some(list) = self.postings.get_mut(term as usize) {
-            if let Some(place) = list.iter().position(|(known, _)| *known == slot) {
-                list.swap_remove(place);
+            if let Some(place) = list.slots.iter().position(|known| *known == slot) {
+                list.slots.swap_remove(place);
+                list.values.swap_remove(place);
             }
-            if list.is_empty() {
-                *list = Vec::new();
+            if list.slots.is_empty() {
+                *list = Postings::default();
             }
         }
     }

@@ -33,19 +33,30 @@ const SNAPSHOT_TERMS: usize = 48;
 const SNAPSHOT_HOURS: i64 = 6;
 /// Mutation compares with the state this long ago, hours.
 const MUTATION_HOURS: i64 = 24;
+/// From this many independent items on, a narrative must hold together ...
+pub(crate) const LOOSE_ITEMS: u64 = 30;
+/// ... with this coherence at least (the rating CC), or it is starved.
+pub(crate) const LOOSE_COHERENCE: f64 = 0.07;
 /// Terms in a name.
 const NAME_TERMS: usize = 4;
 /// Names are not made of the very rare term that only one item uses, if others can be had.
-const NAME_COUNT_MIN: f32 = 2.0;
+const NAME_COUNT_MIN: u32 = 2;
 
 /// One term of a narrative.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct NarrativeTerm {
     pub(crate) id: TermId,
     /// In how many independent items it stood.
-    pub(crate) count: f32,
+    pub(crate) count: u32,
     /// Its part of the sum of the items' unit vectors, for coherence.
     pub(crate) unit: f32,
+}
+
+impl NarrativeTerm {
+    /// The term's part of the narrative's vector now.
+    pub(crate) fn weight(self, vocabulary: &Vocabulary) -> f64 {
+        f64::from(powered(self.count)) * vocabulary.weight(self.id)
+    }
 }
 
 /// The most central headline so far, with the terms needed to compare it again.
@@ -94,24 +105,16 @@ pub(crate) struct Narrative {
 /// Counts up to here have their power ready.
 const READY_POWERS: usize = 1_024;
 
-/// A count's weight in a narrative's vector: count^0.9. Counts are whole numbers.
-pub(crate) fn powered(count: f32) -> f64 {
-    static POWERS: OnceLock<Vec<f64>> = OnceLock::new();
-    let powers = POWERS.get_or_init(|| {
-        (0..READY_POWERS)
-            .map(|count| (count as f64).powf(0.9))
-            .collect()
-    });
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a float-to-integer cast saturates, and anything odd misses the table"
-    )]
-    let place = count as usize;
+/// A count's weight in a narrative's vector: count^0.7, so that a word in half of the items says
+/// more than half of what a word in all of them says.
+pub(crate) fn powered(count: u32) -> f32 {
+    static POWERS: OnceLock<Vec<f32>> = OnceLock::new();
+    let power = |count: u32| compact(f64::from(count).powf(0.7));
+    let powers = POWERS.get_or_init(|| (0..).take(READY_POWERS).map(power).collect());
     powers
-        .get(place)
+        .get(count as usize)
         .copied()
-        .unwrap_or_else(|| f64::from(count).powf(0.9))
+        .unwrap_or_else(|| power(count))
 }
 
 /// A narrative's id: of its founding item, so the same on every machine.
@@ -181,13 +184,18 @@ impl Narrative {
         &self.terms
     }
 
+    /// One of its terms.
+    pub(crate) fn term(&self, id: TermId) -> Option<&NarrativeTerm> {
+        self.terms.get(self.place(id).ok()?)
+    }
+
     /// The place of a term, or where it would stand.
     fn place(&self, id: TermId) -> Result<usize, usize> {
         self.terms.binary_search_by_key(&id, |term| term.id)
     }
 
-    /// Adds to a term and returns its new count; the caller keeps the index in step.
-    pub(crate) fn add_term(&mut self, id: TermId, count: f32, unit: f32) -> f32 {
+    /// Adds to a term and returns its count before; the caller keeps the index in step.
+    pub(crate) fn add_term(&mut self, id: TermId, count: u32, unit: f32) -> u32 {
         let place = match self.place(id) {
             Ok(place) => place,
             Err(place) => {
@@ -195,7 +203,7 @@ impl Narrative {
                     place,
                     NarrativeTerm {
                         id,
-                        count: 0.0,
+                        count: 0,
                         unit: 0.0,
                     },
                 );
@@ -203,13 +211,14 @@ impl Narrative {
             }
         };
         let Some(term) = self.terms.get_mut(place) else {
-            return 0.0;
+            return 0;
         };
         let (before, added) = (f64::from(term.unit), f64::from(unit));
         self.unit_square += (2.0 * before + added) * added;
-        term.count += count;
         term.unit += unit;
-        term.count
+        let count_before = term.count;
+        term.count = term.count.saturating_add(count);
+        count_before
     }
 
     /// Drops the lightest terms beyond `keep` and returns them.
@@ -234,7 +243,7 @@ impl Narrative {
         let mut weighted: Vec<(TermId, f64)> = self
             .terms
             .iter()
-            .map(|term| (term.id, powered(term.count) * vocabulary.weight(term.id)))
+            .map(|term| (term.id, term.weight(vocabulary)))
             .collect();
         let order = |a: &(TermId, f64), b: &(TermId, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
         if count > 0 && count < weighted.len() {
@@ -249,18 +258,18 @@ impl Narrative {
     pub(crate) fn norm_square(&self, vocabulary: &Vocabulary) -> f64 {
         self.terms
             .iter()
-            .map(|term| (powered(term.count) * vocabulary.weight(term.id)).powi(2))
+            .map(|term| term.weight(vocabulary).powi(2))
             .sum()
     }
 
-    /// Σ over the terms of count^0.9 · weight², for a cosine with a text of these terms.
+    /// Σ over the terms of powered count · weight², for a cosine with a text of these terms.
     fn closeness(&self, terms: &[TermId], vocabulary: &Vocabulary) -> f64 {
         let (mut dot, mut square) = (0.0, 0.0);
         for id in terms {
             let weight = vocabulary.weight(*id);
             square += weight * weight;
-            if let Some(term) = self.place(*id).ok().and_then(|place| self.terms.get(place)) {
-                dot += powered(term.count) * weight * weight;
+            if let Some(term) = self.term(*id) {
+                dot += f64::from(powered(term.count)) * weight * weight;
             }
         }
         if square > 0.0 {
@@ -297,6 +306,34 @@ impl Narrative {
         ((self.unit_square - m) / (m * (m - 1.0))).clamp(0.0, 1.0)
     }
 
+    /// What the coherence would be of this narrative and `other` in one.
+    pub(crate) fn coherence_with(&self, other: &Self) -> f64 {
+        let m = (self.independent + other.independent) as f64;
+        let (fewer, more) = if self.terms.len() < other.terms.len() {
+            (self, other)
+        } else {
+            (other, self)
+        };
+        let cross: f64 = fewer
+            .terms
+            .iter()
+            .filter_map(|term| {
+                let same = more.term(term.id)?;
+                Some(f64::from(term.unit) * f64::from(same.unit))
+            })
+            .sum();
+        let square = self.unit_square + other.unit_square + 2.0 * cross;
+        ((square - m) / (m * (m - 1.0))).clamp(0.0, 1.0)
+    }
+
+    /// How far a large narrative is from holding together, 0..1: such small talk is starved.
+    pub(crate) fn looseness(&self) -> f64 {
+        if self.independent < LOOSE_ITEMS {
+            return 0.0;
+        }
+        (1.0 - self.coherence() / LOOSE_COHERENCE).max(0.0)
+    }
+
     pub(crate) fn rating(&self) -> Rating {
         Rating::of(self.coherence(), self.independent)
     }
@@ -305,23 +342,25 @@ impl Narrative {
         self.tones.entropy()
     }
 
-    /// Its heaviest distinctive terms.
+    /// Its heaviest distinctive terms, numbers only if there is nothing else.
     pub(crate) fn name(&self, vocabulary: &Vocabulary) -> String {
         let heaviest = self.heaviest(NAME_TERMS * 2, vocabulary);
         let shared = |id: TermId| {
-            self.place(id)
-                .ok()
-                .and_then(|place| self.terms.get(place))
+            self.term(id)
                 .is_some_and(|term| term.count >= NAME_COUNT_MIN)
         };
+        let tells = |id: TermId| shared(id) && !vocabulary.is_number(id);
         let (mut chosen, rest): (Vec<_>, Vec<_>) =
-            heaviest.into_iter().partition(|(id, _)| shared(*id));
+            heaviest.into_iter().partition(|(id, _)| tells(*id));
         chosen.extend(rest);
-        let words: Vec<&str> = chosen
+        let mut words: Vec<&str> = chosen
             .iter()
             .take(NAME_TERMS)
             .map(|(id, _)| vocabulary.text(*id))
             .collect();
+        // In the order in which the headline has them, so that the name reads like one.
+        let headline = self.headline.text.to_lowercase();
+        words.sort_by_key(|word| headline.find(*word).unwrap_or(usize::MAX));
         words.join(" ")
     }
 
