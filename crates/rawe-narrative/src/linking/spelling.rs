@@ -24,7 +24,7 @@ pub(super) fn spellings(name: &str) -> Vec<String> {
     add(&mut all, "'", "\u{2019}");
     add(&mut all, "&", "&amp;");
     add(&mut all, "-", " ");
-    let joined: String = name.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    let joined: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     if name.contains(' ') && joined.len() >= JOINED_BYTES_MIN && !all.contains(&joined) {
         all.push(joined);
     }

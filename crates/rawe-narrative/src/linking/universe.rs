@@ -118,7 +118,7 @@ impl fmt::Debug for Universe {
             .field("symbols", &self.symbols.len())
             .field("names", &self.names.len())
             .field("content", &self.content)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -456,8 +456,9 @@ fn read_rule(rule: &str, words: &str) -> Result<(Case, Context), String> {
         .map_or((false, words), |list| (true, list));
     let list: Box<[Box<str>]> = list
         .split(',')
-        .map(|word| word.trim().to_lowercase().into())
-        .filter(|word: &Box<str>| !word.is_empty())
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .map(|word| word.to_lowercase().into())
         .collect();
     let context = match (needs, only, list.is_empty()) {
         (false, _, true) => Context::Free,
