@@ -55,7 +55,7 @@ pub struct AttackTarget {
     pub symbol: Symbol,
     /// When.
     pub at: Timestamp,
-    /// Real items linked to nothing in particular that came in the hours of the attack.
+    /// Real items, of all assets, that came in the hours of the attack.
     pub real_items: usize,
 }
 
