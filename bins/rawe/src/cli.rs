@@ -4,7 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::BenchArgs;
 use crate::completions::CompletionsArgs;
+use crate::evaluate::EvaluateArgs;
 use crate::logs::LogsArgs;
+use crate::narrate::NarrateArgs;
 use crate::run::RunCommand;
 use crate::status::StatusArgs;
 use crate::up::options::UpArgs;
@@ -35,6 +37,10 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// How fast the engine is on this machine, and how much memory it takes
     Bench(BenchArgs),
+    /// How good the engine is, on files of news and bars, labelled texts and streams
+    Evaluate(Box<EvaluateArgs>),
+    /// What the engine says of files of news and bars, as tables for outside scorers
+    Narrate(Box<NarrateArgs>),
     /// The JSON Schema of a signal, for agents in any language
     Schema,
     /// A completion script for a shell

@@ -23,8 +23,11 @@ use cli::{Cli, Command};
 mod bench;
 mod cli;
 mod completions;
+mod evaluate;
 mod log_line;
 mod logs;
+mod narrate;
+mod output_folder;
 mod run;
 mod run_folder;
 mod schema;
@@ -42,6 +45,12 @@ fn main() -> ExitCode {
         Command::Bench(args) => {
             rawe_runtime::run_command("rawe", None, |_| async move { bench::bench(&args) })
         }
+        Command::Evaluate(args) => rawe_runtime::run_command("rawe", None, |_| async move {
+            evaluate::evaluate(&args)
+        }),
+        Command::Narrate(args) => rawe_runtime::run_command("rawe", None, |_| async move {
+            narrate::narrate(&args)
+        }),
         Command::Schema => rawe_runtime::run_command("rawe", None, |_| async { schema::schema() }),
         Command::Completions(args) => {
             completions::completions(&args);

@@ -13,3 +13,6 @@ pub struct Book {
     /// Sum of the absolute changes of position.
     pub turnover: f64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,17 @@
 //! The measured panels as sections of a report: which rows are shown, and which pictures.
 
+mod attack;
 mod crypto;
 mod linking;
 mod stocks;
 mod tone;
 mod volatility;
 
+pub use attack::attack_section;
 pub use crypto::crypto_sections;
 pub use linking::linking_section;
 pub use stocks::stocks_sections;
-pub use tone::{NEUTRAL_SCORE, ToneResult, class_of, tone_section};
+pub use tone::{ToneResult, tone_section};
 pub use volatility::volatility_section;
 
 use rawe_agent::vote_of;

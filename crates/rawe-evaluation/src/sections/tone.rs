@@ -1,10 +1,9 @@
 //! The section of a labelled set: the tone of texts against the labels people gave them.
 
+use rawe_sentiment::Classes;
+
 use crate::metrics::Confusion;
 use crate::report::{Row, Section};
-
-/// Scores nearer to 0 than this are neutral, where there are three classes.
-pub const NEUTRAL_SCORE: f64 = 0.1;
 
 /// Predicted and true classes of one model.
 #[derive(Clone, Debug, Default)]
@@ -19,30 +18,17 @@ pub struct ToneResult {
     pub rows: u64,
 }
 
-/// The class of a score: two classes by its sign, three with a neutral middle.
-pub fn class_of(score: f64, two_classes: bool) -> i8 {
-    if two_classes {
-        if score >= 0.0 { 1 } else { -1 }
-    } else if score > NEUTRAL_SCORE {
-        1
-    } else if score < -NEUTRAL_SCORE {
-        -1
-    } else {
-        0
-    }
-}
-
 /// Accuracy, macro F1 and confusion of scores against labels, and other models beside.
 pub fn tone_section(
     set: &str,
-    two_classes: bool,
+    classes: Classes,
     rows: &[(f64, i8)],
     others: &[ToneResult],
 ) -> Section {
     let mut section = Section::new("tone", set, "Tone against the labels of people");
     let mut confusion = Confusion::default();
     for (score, label) in rows {
-        confusion.add(*label, class_of(*score, two_classes));
+        confusion.add(*label, classes.label(*score));
     }
     let count = confusion.total();
     let known = |value: Option<f64>| value.unwrap_or(f64::NAN);
