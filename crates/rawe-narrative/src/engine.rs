@@ -369,7 +369,7 @@ impl NarrativeEngine {
     fn briefs(&self, at: Timestamp, class: AssetClass) -> FastMap<u32, NarrativeBrief> {
         let mut best: FastMap<u32, (f64, &Narrative)> = FastMap::default();
         let oldest = at - TimeDelta::hours(BRIEF_HOURS);
-        for narrative in self.clusterer.live(at).filter(|n| n.rating() != crate::Rating::D) {
+        for narrative in self.clusterer.live(at).filter(|n| n.is_tellable()) {
             let weight_at = |sum: &Decayed| sum.read(at, LINK_HALF_LIFE_HOURS).n;
             let total: f64 = narrative.links.iter().map(|(_, sum)| weight_at(sum)).sum();
             for (number, sum) in &narrative.links {

@@ -334,6 +334,12 @@ impl Narrative {
         (1.0 - self.coherence() / LOOSE_COHERENCE).max(0.0)
     }
 
+    /// Whether it may be named as an asset's story: it is young, or it holds together.
+    pub(crate) fn is_tellable(&self) -> bool {
+        let rating = self.rating();
+        rating == Rating::NotRated || rating >= Rating::Ccc
+    }
+
     pub(crate) fn rating(&self) -> Rating {
         Rating::of(self.coherence(), self.independent)
     }

@@ -15,14 +15,14 @@ fn start() -> Timestamp {
     DateTime::from_timestamp(1_600_000_000, 0).unwrap()
 }
 
-fn item(number: usize, at: Timestamp, text: &str) -> NewsItem {
+fn item(number: u32, at: Timestamp, text: &str) -> NewsItem {
     NewsItem {
         id: number.to_string(),
         published: at,
         first_seen: at,
         source: "test".into(),
         register: Register::News,
-        author: Some(format!("author{}", number % 7).into()),
+        author: Some(format!("author{}", number % 7)),
         followers: None,
         repost_of: None,
         symbols: Vec::new(),
@@ -38,8 +38,12 @@ fn telling(choice: u32) -> String {
     let mut text = String::new();
     for place in 0..(3 + choice % 4) {
         let word = (choice >> (5 + 3 * place)) % 8;
-        let owner = if (choice >> place) % 6 == 0 { 9 } else { story };
-        text += &format!("story{owner}word{} ", char::from(b'a' + word as u8));
+        let owner = if (choice >> place).is_multiple_of(6) {
+            9
+        } else {
+            story
+        };
+        text = text + "story" + &owner.to_string() + "word" + &word.to_string() + " ";
     }
     text
 }
@@ -48,7 +52,7 @@ struct Player {
     clusterer: Clusterer,
     tokens: Tokens,
     effects: Vec<NarrativeEffect>,
-    number: usize,
+    number: u32,
     /// The id each item was given.
     given: Vec<String>,
 }
@@ -74,7 +78,7 @@ impl Player {
             item: &item,
             tokens: &self.tokens,
             tone: 0.1,
-            links: &[((self.number % 3) as u32, 1.0)],
+            links: &[(self.number % 3, 1.0)],
         };
         self.clusterer.add(&incoming, &mut self.effects);
         let id = self.clusterer.last().map(|n| n.id.to_string());
@@ -132,8 +136,8 @@ proptest! {
         minutes in prop::sample::select(vec![0i64, 1, 30]),
     ) {
         let mut player = Player::new();
-        for (n, choice) in choices.iter().enumerate() {
-            player.tell(n as i64 * minutes, &telling(*choice));
+        for (n, choice) in (0..).zip(&choices) {
+            player.tell(n * minutes, &telling(*choice));
         }
         player.check();
     }
@@ -141,14 +145,14 @@ proptest! {
     #[test]
     fn a_restored_clusterer_goes_on_as_if_nothing_had_been(
         choices in prop::collection::vec(any::<u32>(), 600..900),
-        cut in 1usize..590,
+        cut in 1i64..590,
     ) {
         let mut whole = Player::new();
         let mut restored = Player::new();
-        for (n, choice) in choices.iter().enumerate() {
+        for (n, choice) in (0..).zip(&choices) {
             let text = telling(*choice);
-            whole.tell(n as i64, &text);
-            restored.tell(n as i64, &text);
+            whole.tell(n, &text);
+            restored.tell(n, &text);
             if n == cut {
                 let bytes = postcard::to_allocvec(&restored.clusterer).unwrap();
                 restored.clusterer = postcard::from_bytes(&bytes).unwrap();
@@ -172,7 +176,7 @@ fn small_talk_does_not_swallow_the_stories() {
         "happy far sideways good",
     ];
     let mut player = Player::new();
-    for n in 0..4_000usize {
+    for (minute, n) in (0..4_000).zip(0usize..) {
         let text = if n % 4 == 0 {
             let words = ["zhengzhou", "foxconn", "strike", "workers", "factory"];
             let (a, b, c) = (words[n / 4 % 5], words[n / 20 % 5], words[n / 100 % 5]);
@@ -185,7 +189,7 @@ fn small_talk_does_not_swallow_the_stories() {
                 n * 11 % 89
             )
         };
-        player.tell(n as i64, &text);
+        player.tell(minute, &text);
     }
     player.check();
     let story = player.held().max_by_key(|n| {
@@ -207,7 +211,7 @@ fn small_talk_does_not_swallow_the_stories() {
 fn merge_passes_find_what_a_look_at_all_pairs_finds() {
     let mut player = Player::new();
     let mut dice = 77u32;
-    for n in 0..(4 * MERGE_EVERY_ITEMS as i64) {
+    for (n, _) in (0..).zip(0..4 * MERGE_EVERY_ITEMS) {
         dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         player.tell(n, &telling(dice >> 3));
     }
