@@ -54,11 +54,38 @@ struct Bookmark {
     scanned_through: Timestamp,
 }
 
+/// The code of a snapshot of another run.
+const RUN: &str = "RUN";
+
 /// Why a snapshot is not used.
 #[derive(Debug)]
 struct Refused {
     code: &'static str,
     why: String,
+}
+
+impl Refused {
+    /// One line in the log; a feed that began another run is nothing to worry about.
+    fn tell(&self, bytes: usize) {
+        let Self { code, why } = self;
+        // The level of an event is fixed where it is written, hence two of them.
+        macro_rules! tell {
+            ($level:ident) => {
+                tracing::$level!(
+                    event = "snapshot_refused",
+                    code,
+                    why,
+                    bytes,
+                    "its snapshot cannot be used, so it reads the history: {why}"
+                )
+            };
+        }
+        if *code == RUN {
+            tell!(info);
+        } else {
+            tell!(warn);
+        }
+    }
 }
 
 impl From<SnapshotError> for Refused {
@@ -152,14 +179,8 @@ impl Keeper {
                 };
                 Ok((agent, Some(place)))
             }
-            Err(Refused { code, why }) => {
-                tracing::warn!(
-                    event = "snapshot_refused",
-                    code,
-                    why,
-                    bytes = compressed.len(),
-                    "its snapshot cannot be used ({why}): rebuilding from history"
-                );
+            Err(refused) => {
+                refused.tell(compressed.len());
                 self.heart.add("snapshots_refused", 1);
                 Ok((fresh(), None))
             }
@@ -181,8 +202,8 @@ impl Keeper {
         // Live, a feed that was started again goes on in the same streams.
         let in_run = !bookmark.paced || (clock > run.clock_before && clock <= run.newest_id);
         if !(of_run && in_run) {
-            let why = format!("it is of run {}, the feed's is {}", bookmark.run_id, run.id);
-            return Err(Refused { code: "RUN", why });
+            let why = format!("it is of an earlier run, {}", bookmark.run_id);
+            return Err(Refused { code: RUN, why });
         }
         agent.restore(state)?;
         Ok(bookmark)

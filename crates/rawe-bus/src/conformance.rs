@@ -265,6 +265,10 @@ async fn keeps_fields_of_hashes(bus: &dyn Bus) {
     assert_eq!(fields["a"], b"2");
     assert_eq!(fields["b"], [0, 255]);
     assert_eq!(fields.len(), 2);
+    // The state of an agent, compressed, is some megabytes.
+    let megabytes: Vec<u8> = (0_u32..2_000_000).flat_map(u32::to_be_bytes).collect();
+    bus.set_field("state", "s", &megabytes).await.unwrap();
+    assert_eq!(bus.fields("state").await.unwrap()["s"], megabytes);
 }
 
 #[tokio::test]
