@@ -194,3 +194,76 @@ fn nvx_correlation(
     let (gauge, ranges): (Vec<f64>, Vec<f64>) = sessions.iter().filter_map(pair).unzip();
     pearson(&gauge, &ranges)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::{TimeDelta, TimeZone as _, Utc};
+    use rawe_core::Symbol;
+
+    /// Twelve assets over 160 days; the narrative forecast is off by `told`, HAR by 0.2.
+    fn made(told: f64) -> VolatilityRun {
+        let start = Utc.with_ymd_and_hms(2020, 1, 1, 14, 0, 0).unwrap();
+        let mut rows = Vec::new();
+        for day in 0..160_i64 {
+            for asset in 0..12_i64 {
+                let time = start + TimeDelta::days(day);
+                let sign = if (day + asset) % 2 == 0 { 1.0 } else { -1.0 };
+                let actual = -4.0 + 0.01 * (day % 7) as f64;
+                rows.push(VolatilityRow {
+                    symbol: Symbol::new(&format!("A{asset}")).unwrap(),
+                    time,
+                    day: time.date_naive(),
+                    har: actual - 0.2 * sign,
+                    forecast: actual - told * sign,
+                    actual: (day % 10 != 3).then_some(actual),
+                    yesterday: Some(actual - 0.5),
+                    mean_22: None,
+                    sigma_annual: None,
+                    // Knows the sign of HAR's error.
+                    velocity: sign,
+                    intensity: asset as f64,
+                    dispersion: 0.0,
+                    intensity_z: None,
+                    nvx: 50.0 + (day % 7) as f64,
+                });
+            }
+        }
+        VolatilityRun {
+            point: DecisionPoint::BeforeOpen,
+            first_item: Some(start.date_naive()),
+            rows,
+        }
+    }
+
+    #[test]
+    fn a_run_is_scored_by_hand() {
+        let read = scores(&made(0.1));
+        // Days 60 to 159 without every tenth.
+        assert_eq!((read.sessions, read.forecasts), (90, 90 * 12));
+        assert!((read.har_error - 0.04).abs() < 1e-12);
+        assert!((read.forecast_error - 0.01).abs() < 1e-12);
+        let gain = read.against_har.unwrap();
+        assert!((gain.gain - 0.75).abs() < 1e-9);
+        let interval = gain.interval.unwrap();
+        assert!((interval.low - 0.75).abs() < 1e-9 && (interval.high - 0.75).abs() < 1e-9);
+        let plain = read.har_against_yesterday.unwrap();
+        assert!((plain.gain - (1.0 - 0.04 / 0.25)).abs() < 1e-9);
+        assert!(read.har_against_mean_22.is_none());
+        let velocity = read.residual_rank_correlation["velocity"];
+        assert!((velocity.mean - 1.0).abs() < 1e-9);
+        assert!(!read.residual_rank_correlation.contains_key("intensity_z"));
+        // The range follows NVX by construction.
+        assert!(read.nvx_nowcast.unwrap() > 0.99);
+    }
+
+    #[test]
+    fn nothing_gives_no_scores() {
+        let empty = VolatilityRun {
+            rows: Vec::new(),
+            ..made(0.1)
+        };
+        let read = scores(&empty);
+        assert_eq!((read.sessions, read.against_har), (0, None));
+    }
+}
