@@ -125,7 +125,7 @@ fn name_of(path: &Path) -> String {
 
 /// Tone against the labels of a file.
 fn labels(path: &Path, args: &EvaluateArgs) -> anyhow::Result<Section> {
-    let file = files::read_labels(path, args)?;
+    let file = files::read_labels(path)?;
     tell_faults(path, &file.report);
     tone::section(&name_of(path), &file, args.tone_model.as_deref())
 }
