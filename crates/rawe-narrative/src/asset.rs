@@ -184,8 +184,15 @@ impl AssetState {
         };
         let mut percentile = 0.5;
         if self.sigmas.len() >= PERCENTILE_SCANS_MIN {
-            let below = self.sigmas.iter().filter(|past| **past < sigma).count() as f64;
-            let above = self.sigmas.iter().filter(|past| **past > sigma).count() as f64;
+            let (mut below, mut above) = (0_u32, 0_u32);
+            let (older, newer) = self.sigmas.as_slices();
+            for part in [older, newer] {
+                for past in part {
+                    below += u32::from(*past < sigma);
+                    above += u32::from(*past > sigma);
+                }
+            }
+            let (below, above) = (f64::from(below), f64::from(above));
             let total = self.sigmas.len() as f64;
             percentile = (below + (total - below - above) / 2.0) / total;
         }

@@ -1,6 +1,8 @@
 //! The engine: items and bars in, effects and features out. It holds the parts together and
 //! decides which stream an item belongs to; each part's arithmetic is in its own module.
 
+#[cfg(test)]
+mod limits;
 mod snapshot;
 
 use std::sync::Arc;
@@ -323,7 +325,7 @@ impl NarrativeEngine {
             AssetClass::UsEquity => None,
         };
         self.clusterer.forget_voices(at);
-        let briefs = self.briefs(at, class);
+        let mut briefs = self.briefs(at, class);
         let scanned_numbers = self.members(class);
         self.volatility.scan(class, at, &scanned_numbers);
         let mut scanned: Vec<(Symbol, AssetFeatures)> = Vec::new();
@@ -335,7 +337,7 @@ impl NarrativeEngine {
                 continue;
             }
             let mut features = asset.scan(at, &self.plan, market, &mut self.own_scan);
-            features.narrative = briefs.get(number).cloned();
+            features.narrative = briefs.remove(number);
             let range = self.volatility.read(class, at, *number);
             features.range_har = range.har;
             features.range_forecast = range.narrative;

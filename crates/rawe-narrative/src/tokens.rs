@@ -123,13 +123,24 @@ impl Tokens {
     }
 
     /// A word: letters and digits, with `'`, `-`, `&`, `.` and `,` only between two of them
-    /// (the last two only between digits or single letters).
+    /// (the last two only between digits or single letters). Invisible signs and accents that
+    /// stand alone are passed over, so that nobody hides a word by sprinkling them into it.
     fn read_word(&mut self, rest: &str, at: u32) -> usize {
         let start = self.lower.len();
-        let mut length = 0;
-        let mut previous = ' ';
-        let mut chars = rest.chars().peekable();
+        // Nearly every word begins, and ends, plain.
+        let mut length = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
+        let plain = rest.get(..length).unwrap_or("");
+        self.lower.push_str(plain);
+        if let Some(pushed) = self.lower.get_mut(start..) {
+            pushed.make_ascii_lowercase();
+        }
+        let mut previous = plain.chars().next_back().unwrap_or(' ');
+        let mut chars = rest.get(length..).unwrap_or("").chars().peekable();
         while let Some(c) = chars.next() {
+            if is_joiner(c) || is_accent(c) {
+                length += c.len_utf8();
+                continue;
+            }
             let c_folded = if c == '\u{2019}' { '\'' } else { c };
             let next = chars.peek().copied().unwrap_or(' ');
             let inside = match c_folded {
@@ -227,9 +238,15 @@ fn percent_length(after: &str) -> usize {
     if tail.starts_with('%') { number + 1 } else { 0 }
 }
 
-/// Marks that only change the look of the sign before them.
+/// Accents that stand alone, behind their letter.
+fn is_accent(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}'
+        | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
+}
+
+/// Marks that only change the look of the sign before them, and signs nobody sees.
 fn is_joiner(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}'
+    matches!(c, '\u{AD}' | '\u{34F}' | '\u{180E}' | '\u{E0000}'..='\u{E007F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}'
         | '\u{FE00}'..='\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}' | '\u{FEFF}')
 }
 
@@ -287,6 +304,15 @@ mod tests {
                 ],
             ),
             ("👍🏽\u{FE0F}", &[(Mark, "👍")]),
+            // Hidden words are read as if nothing were hidden.
+            (
+                "up\u{200B}gr\u{AD}ade\u{2060} now",
+                &[(Word, "upgrade"), (Word, "now")],
+            ),
+            (
+                "f\u{301}e\u{335}ll 1\u{FE0F}\u{20E3}",
+                &[(Word, "fell"), (Word, "1")],
+            ),
             ("", &[]),
         ];
         for (text, expected) in cases {
