@@ -24,6 +24,8 @@ const STRANGER_SECONDS: i64 = 7 * DAY_SECONDS;
 const LATELY_HALF_LIFE_HOURS: f64 = 24.0;
 /// What it usually says: half-life, hours.
 const USUALLY_HALF_LIFE_HOURS: f64 = 24.0 * 14.0;
+/// A stream younger than this knows no custom, and nobody is limited by it, hours.
+const YOUNG_HOURS: f64 = 72.0;
 /// A group counts in full up to this many times its usual rate.
 const USUAL_TIMES: f64 = 4.0;
 /// Or up to this many items a day, for groups that are usually silent.
@@ -241,11 +243,13 @@ impl Rate {
             let filled = 1.0 - (-age_hours / half_life).exp2();
             count * 24.0 * std::f64::consts::LN_2 / (half_life * filled.max(1e-3))
         };
-        let usually = per_day(self.usually.value, USUALLY_HALF_LIFE_HOURS);
+        // What is said lately is no custom yet: a flood must not raise its own allowance.
+        let before = (self.usually.value - self.lately.value).max(0.0);
+        let usually = per_day(before, USUALLY_HALF_LIFE_HOURS);
         self.usually.add(at, USUALLY_HALF_LIFE_HOURS);
         let lately = self.lately.add(at, LATELY_HALF_LIFE_HOURS);
         let lately = lately * 24.0 * std::f64::consts::LN_2 / LATELY_HALF_LIFE_HOURS;
-        if age_hours < LATELY_HALF_LIFE_HOURS {
+        if age_hours < YOUNG_HOURS {
             return 1.0;
         }
         let free = (USUAL_TIMES * usually).max(ITEMS_PER_DAY_FREE);
