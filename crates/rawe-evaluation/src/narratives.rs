@@ -70,8 +70,6 @@ impl Assignments {
     }
 }
 
-/// How often the ratings of living narratives are read, items: a narrative lives far longer.
-const RATING_STEP: usize = 250;
 /// The ratings, worst first.
 const RATINGS: [Rating; 11] = [
     Rating::NotRated,
@@ -120,23 +118,32 @@ pub fn cluster_stream<'a>(
             text: String::new(),
             backfill: false,
         };
-        if place.is_multiple_of(RATING_STEP) {
-            clustered.read_ratings(&engine);
-        }
         let effects = engine.apply_item(&item);
+        clustered.note_deaths(&effects);
         clustered
             .assignments
             .note(&effects, engine.last_narrative_id());
         progress();
     }
-    clustered.read_ratings(&engine);
+    clustered.rate_the_living(&engine);
     clustered
 }
 
 impl ClusteredStream {
-    fn read_ratings(&mut self, engine: &NarrativeEngine) {
-        for state in engine.narratives() {
-            self.ratings.insert(state.id, state.rating);
+    /// The dead keep the rating of their end.
+    fn note_deaths(&mut self, effects: &[NarrativeEffect]) {
+        for effect in effects {
+            if let NarrativeEffect::Died { id, rating, .. } = effect {
+                self.ratings.insert(id.clone(), *rating);
+            }
+        }
+    }
+
+    fn rate_the_living(&mut self, engine: &NarrativeEngine) {
+        for name in &self.assignments.names {
+            if let Some(rating) = engine.rating(name) {
+                self.ratings.insert(name.clone(), rating);
+            }
         }
     }
 
