@@ -125,7 +125,7 @@ mod tests {
     fn gives_words_with_their_places() {
         let mut words = Vec::new();
         each_word("Up +5%", "$BOLT @bob #Now!", |word, at| {
-            words.push((word.to_owned(), at))
+            words.push((word.to_owned(), at));
         });
         let words: Vec<_> = words
             .iter()
