@@ -12,15 +12,15 @@ use rawe_agent::{Agent, Profile, VoterConfig};
 use rawe_bus::{Bus, EntryId};
 use rawe_core::channels::CLOCK_STREAM;
 use rawe_core::{BootId, ClockInstant, ClockMode, IdentitySource, ProcessState, Timestamp};
-use rawe_narrative::EngineConfig;
 use rawe_narrative::linking::Universe;
+use rawe_narrative::{EngineConfig, SentimentModel};
 use rawe_runtime::{Heart, ShuttingDown, new_boot_id, new_uuid, wall_now};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock_reader::{Run, begins_another, entry_id, find_run, is_acknowledged, parse_clock};
 use crate::keeper::Keeper;
 use crate::link::Link;
-use crate::setup::{AgentArgs, load_universe, load_voter};
+use crate::setup::{AgentArgs, load_tone_model, load_universe, load_voter};
 use crate::speaker::Speaker;
 use crate::timeline::{Hearing, Timeline};
 
@@ -45,6 +45,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let config = load_voter(profile, &args)?;
     let universe = load_universe(&args)?;
+    let tone_model = load_tone_model(&args)?;
     let profile = &config.profile;
     let boot = new_boot_id();
     let process = profile.id.as_str().to_owned();
@@ -81,6 +82,7 @@ pub async fn run(
     let mut follower = Follower {
         config,
         universe,
+        tone_model,
         boot,
         link,
         speaker,
@@ -107,6 +109,8 @@ enum Turn {
 struct Follower {
     config: VoterConfig,
     universe: Arc<Universe>,
+    /// `None` is the lexicon.
+    tone_model: Option<Arc<dyn SentimentModel>>,
     boot: BootId,
     link: Link,
     speaker: Speaker,
@@ -156,7 +160,11 @@ impl Follower {
                     universe: self.universe.clone(),
                     ..EngineConfig::default()
                 };
-                Agent::new(engine, config.clone(), boot.clone(), ids.clone())
+                let agent = Agent::new(engine, config.clone(), boot.clone(), ids.clone());
+                match &self.tone_model {
+                    Some(model) => agent.with_sentiment(model.clone()),
+                    None => agent,
+                }
             };
             let (mut agent, place) = self.keeper.restore(&self.link, &run, fresh).await?;
             agent.continue_sequences(sequences);

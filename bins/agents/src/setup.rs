@@ -7,9 +7,14 @@ use std::sync::Arc;
 use clap::Args;
 use rawe_agent::{CollectiveRules, Profile, VoterConfig};
 use rawe_core::Roster;
+use rawe_narrative::SentimentModel;
 use rawe_narrative::linking::Universe;
 use rawe_runtime::{CommonArgs, ConfigProblems, load_section};
+use rawe_sentiment::LearnedModel;
 use serde::Deserialize;
+
+/// The name of the model of tone that needs no file.
+const LEXICON: &str = "lexicon";
 
 /// The arguments of an agent.
 #[derive(Args, Clone, Debug)]
@@ -55,6 +60,9 @@ pub struct AgentsSection {
     /// Tables of names by which texts speak of assets, besides the shipped ones; relative paths start
     /// at the configuration file's folder.
     pub universe: Vec<PathBuf>,
+    /// What scores the tone of texts: `lexicon`, or a file of `rawe train`, a relative path of which
+    /// starts at the configuration file's folder.
+    pub tone_model: String,
     /// Whether an agent keeps a snapshot of its state in Redis, and starts from it.
     pub snapshot: bool,
     /// How the collective's paper record is kept; without a quorum here, that of `[consensus]`.
@@ -67,6 +75,7 @@ impl Default for AgentsSection {
             warmup_days: 120,
             profiles: Vec::new(),
             universe: Vec::new(),
+            tone_model: LEXICON.to_owned(),
             snapshot: true,
             collective: CollectiveRules::default(),
         }
@@ -221,6 +230,31 @@ pub(crate) fn load_universe(args: &AgentArgs) -> Result<Arc<Universe>, ConfigPro
     Universe::shipped_with(&tables)
         .map(Arc::new)
         .map_err(|error| ConfigProblems(vec![error.to_string()]))
+}
+
+/// The model of tone of `agents.tone_model`; `None` is the lexicon.
+///
+/// # Errors
+/// A file that cannot be read or is no model.
+pub(crate) fn load_tone_model(
+    args: &AgentArgs,
+) -> Result<Option<Arc<dyn SentimentModel>>, ConfigProblems> {
+    let section: AgentsSection = section_of(args, "agents")?;
+    if section.tone_model == LEXICON {
+        return Ok(None);
+    }
+    let folder = args.common.config.as_deref().and_then(Path::parent);
+    let path = folder.unwrap_or(Path::new("")).join(&section.tone_model);
+    let problem = |error: String| {
+        let title = path.display();
+        ConfigProblems(vec![format!(
+            "cannot use agents.tone_model {title}: {error}; make one with `rawe train`, or write \
+             \"lexicon\""
+        )])
+    };
+    let bytes = std::fs::read(&path).map_err(|error| problem(error.to_string()))?;
+    let model = LearnedModel::from_bytes(&bytes).map_err(|error| problem(error.to_string()))?;
+    Ok(Some(Arc::new(model)))
 }
 
 /// The personalities of the roster, as far as they are known: a voter in another language has no
@@ -392,6 +426,24 @@ mod tests {
         );
         let error = load_universe(&args).unwrap_err();
         assert!(error.to_string().contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn a_model_of_tone_is_read_or_its_problem_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = file(&folder, "rawe.toml", "");
+        let chosen = load_tone_model(&self::args(&["--config", &config])).unwrap();
+        assert!(chosen.is_none());
+        let config = file(&folder, "rawe.toml", "[agents]\ntone_model = \"a.model\"\n");
+        let args = args(&["--config", &config]);
+        let error = load_tone_model(&args).unwrap_err().to_string();
+        assert!(
+            error.contains("a.model") && error.contains("rawe train"),
+            "{error}"
+        );
+        file(&folder, "a.model", "not one");
+        let error = load_tone_model(&args).unwrap_err().to_string();
+        assert!(error.contains("no file of rawe train"), "{error}");
     }
 
     #[test]

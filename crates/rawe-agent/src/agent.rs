@@ -1,8 +1,10 @@
 //! An agent whole: a narrative engine and the voter that reads it.
 
+use std::sync::Arc;
+
 use rawe_core::{AssetClass, Bar, BootId, IdentitySource, NewsItem, Timestamp};
 use rawe_narrative::snapshot::SnapshotError;
-use rawe_narrative::{EngineConfig, FeatureSnapshot, NarrativeEngine};
+use rawe_narrative::{EngineConfig, FeatureSnapshot, NarrativeEngine, SentimentModel};
 
 use crate::voter::{ScanResult, Voter, VoterConfig};
 
@@ -29,6 +31,13 @@ impl Agent {
             engine: NarrativeEngine::new(engine),
             voter: Voter::new(config, boot, ids),
         }
+    }
+
+    /// The same agent with another model of tone than the lexicon.
+    #[must_use]
+    pub fn with_sentiment(mut self, model: Arc<dyn SentimentModel>) -> Self {
+        self.engine = self.engine.with_sentiment(model);
+        self
     }
 
     /// Takes a news item. Items come in the order in which they were first seen.

@@ -89,11 +89,28 @@ impl LearnedModel {
         if !rest.is_empty() {
             return Err(cut);
         }
-        Ok(Self {
+        Ok(Self::identified(provenance, good, bad))
+    }
+
+    /// A model with its identity.
+    pub(crate) fn identified(provenance: Provenance, good: Head, bad: Head) -> Self {
+        let mut model = Self {
+            identity: String::new(),
             provenance,
             good,
             bad,
-        })
+        };
+        let bytes = model.to_bytes();
+        let seal = bytes.len().saturating_sub(SHA256_OUTPUT_LEN);
+        let seal: String = bytes
+            .iter()
+            .skip(seal)
+            .take(4)
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+            .collect();
+        model.identity = format!("{} {seal}", model.provenance.name);
+        model
     }
 }
 

@@ -3,11 +3,14 @@
 //! Pure: a model is made of bytes that somebody else read. The lexicon itself, and the trait that
 //! every model of tone implements, live in `rawe-narrative`.
 
+mod emphasis;
 mod features;
 mod format;
 mod model;
 mod solver;
 
+#[cfg(feature = "finbert")]
+pub mod finbert;
 pub mod labels;
 pub mod training;
 

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use rawe_core::Register;
+use rawe_narrative::tone::LexiconModel;
 use rawe_narrative::{SentimentModel, SentimentText};
 use serde::{Deserialize, Serialize};
 
@@ -51,8 +52,8 @@ impl Default for TrainingSettings {
     /// The settings that were measured best over all labelled sets together.
     fn default() -> Self {
         Self {
-            l2: 0.1,
-            neutral: 0.3,
+            l2: 0.3,
+            neutral: 0.25,
             folds: 5,
         }
     }
@@ -108,6 +109,8 @@ impl Head {
 /// A trained model of tone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LearnedModel {
+    /// The name with the beginning of the file's checksum: two models are never taken for one.
+    pub(crate) identity: String,
     pub(crate) provenance: Provenance,
     pub(crate) good: Head,
     pub(crate) bad: Head,
@@ -136,14 +139,21 @@ impl LearnedModel {
 
 impl SentimentModel for LearnedModel {
     fn name(&self) -> &str {
-        &self.provenance.name
+        &self.identity
     }
 
+    /// Texts of the other register are left to the lexicon.
     fn score(&self, text: &SentimentText<'_>) -> f64 {
+        if text.register != self.provenance.register {
+            return LexiconModel.score(text);
+        }
         self.score_features(&features::read(text, None))
     }
 
     fn score_at(&self, text: &SentimentText<'_>, range: Range<usize>) -> f64 {
+        if text.register != self.provenance.register {
+            return LexiconModel.score_at(text, range);
+        }
         self.score_features(&features::read(text, Some(&range)))
     }
 }

@@ -5,6 +5,7 @@ use rawe_core::Register;
 use rawe_narrative::tone::LexiconModel;
 use thiserror::Error;
 
+use crate::emphasis;
 use crate::features::{self, Features};
 use crate::labels::{Classes, Fit, LabelledText, measure, score_rows};
 use crate::model::{Head, LearnedModel, Provenance, TrainingSettings};
@@ -180,13 +181,18 @@ fn fit(
             .filter_map(|place| rows.get(*place))
             .map(|row| row.label == label)
             .collect();
-        Head::rounded(&solver::fit(&features, &is, provenance.settings.l2))
+        let factors = emphasis::factors(&features, &is);
+        let stretched = emphasis::apply(&features, &factors);
+        let stretched: Vec<&Features> = stretched.iter().collect();
+        let mut weights = solver::fit(&stretched, &is, provenance.settings.l2);
+        // The weights of the words as they are read.
+        for (weight, factor) in weights.iter_mut().zip(&factors) {
+            *weight *= f64::from(*factor);
+        }
+        Head::rounded(&weights)
     };
-    LearnedModel {
-        good: head(1),
-        bad: head(-1),
-        provenance,
-    }
+    let (good, bad) = (head(1), head(-1));
+    LearnedModel::identified(provenance, good, bad)
 }
 
 fn provenance(register: Register, classes: Classes, settings: &TrainingSettings) -> Provenance {
