@@ -9,6 +9,7 @@ use crate::logs::LogsArgs;
 use crate::narrate::NarrateArgs;
 use crate::run::RunCommand;
 use crate::status::StatusArgs;
+use crate::train::TrainArgs;
 use crate::up::options::UpArgs;
 
 /// RAWE: five agents read news and prices, vote, and trade only when the collective agrees.
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Evaluate(Box<EvaluateArgs>),
     /// What the engine says of files of news and bars, as tables for outside scorers
     Narrate(Box<NarrateArgs>),
+    /// Learn a model of tone from labelled texts, and how good it is on texts it has not seen
+    Train(Box<TrainArgs>),
     /// The JSON Schema of a signal, for agents in any language
     Schema,
     /// A completion script for a shell

@@ -32,6 +32,7 @@ mod run;
 mod run_folder;
 mod schema;
 mod status;
+mod train;
 mod up;
 
 fn main() -> ExitCode {
@@ -50,6 +51,9 @@ fn main() -> ExitCode {
         }),
         Command::Narrate(args) => rawe_runtime::run_command("rawe", None, |_| async move {
             narrate::narrate(&args)
+        }),
+        Command::Train(args) => rawe_runtime::run_command("rawe", None, |_| async move {
+            train::train(&args)
         }),
         Command::Schema => rawe_runtime::run_command("rawe", None, |_| async { schema::schema() }),
         Command::Completions(args) => {
