@@ -133,7 +133,7 @@ pub fn measure(
             if limits {
                 part / 2.0
             } else {
-                (1.0 + part) / 2.0
+                f64::midpoint(1.0, part)
             }
         };
         if limits {

@@ -4,6 +4,11 @@
 //! Pure: items, bars and labels come in as values, results go out as values. Reading files,
 //! progress bars and writing reports to disk belong to the `rawe` command.
 
+#![allow(
+    clippy::format_push_string,
+    reason = "reports are texts for people, made once: readability goes before allocations"
+)]
+
 pub mod attack;
 pub mod direction;
 pub mod linking;

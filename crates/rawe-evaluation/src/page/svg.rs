@@ -81,7 +81,7 @@ impl Axis {
             high = high.max(value);
         }
         if low >= high {
-            (low, high) = (low.min(0.0).max(-1e9), low.max(0.0).min(1e9) + 1.0);
+            (low, high) = (low.clamp(-1e9, 0.0), low.clamp(0.0, 1e9) + 1.0);
         }
         let rough = (high - low) / 4.0;
         let power = 10f64.powf(rough.log10().floor());
@@ -243,7 +243,7 @@ fn heat(title: &str, labels: &[String], values: &[Vec<f64>]) -> String {
             escape(label)
         ));
         for (column, value) in cells.iter().enumerate() {
-            let colour = if *value >= 0.0 { 0 } else { 1 };
+            let colour = usize::from(*value < 0.0);
             let x = left + cell * column as f64;
             let strength = value.abs().clamp(0.0, 1.0).mul_add(0.8, 0.04);
             svg.push_str(&format!(

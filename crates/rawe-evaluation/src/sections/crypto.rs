@@ -260,7 +260,7 @@ pub(super) fn agreement_rows<'a>(
         labels: signals
             .personalities()
             .iter()
-            .map(|p| p.name.to_string())
+            .map(|p| p.name.clone())
             .collect(),
         values: found.correlations,
     });
