@@ -2,14 +2,14 @@ use super::*;
 use chrono::{TimeDelta, TimeZone, Utc};
 use rawe_core::{Register, Timeframe};
 
-/// 25 days of hourly bars of BTC that go nowhere, and a post an hour by forty known authors.
+/// 45 days of hourly bars of BTC that go nowhere, and ever fewer posts by forty known authors.
 fn history() -> (Vec<NewsItem>, Vec<Bar>) {
     let start = Utc.with_ymd_and_hms(2024, 1, 1, 0, 0, 0).unwrap();
     let symbol = Symbol::new("BTC/USD").unwrap();
     let (mut items, mut bars) = (Vec::new(), Vec::new());
-    for hour in 0..25 * 24i64 {
+    for hour in 0..45 * 24i64 {
         let at = start + TimeDelta::hours(hour);
-        let price = 100.0 + f64::from(i32::try_from(hour * 7 % 5).unwrap()) / 10.0;
+        let price = 100.0 + f64::from(i32::try_from(hour * 7_907 % 97).unwrap()) / 100.0;
         bars.push(Bar {
             symbol: symbol.clone(),
             start: at - TimeDelta::hours(1),
@@ -22,7 +22,8 @@ fn history() -> (Vec<NewsItem>, Vec<Bar>) {
             volume: 1.0,
             backfill: false,
         });
-        for post in 0..=hour % 3 {
+        // Ever fewer posts, so that nobody is long for the talk alone.
+        for post in 0..=hour * 7_919 % 101 % 2 + (45 * 24 - hour) / 200 {
             let at = at + TimeDelta::minutes(7 + post);
             items.push(NewsItem {
                 id: format!("{hour}-{post}"),
