@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::bench::BenchArgs;
 use crate::completions::CompletionsArgs;
 use crate::evaluate::EvaluateArgs;
+use crate::journal::{OrdersArgs, RoundsArgs, WhyArgs};
 use crate::logs::LogsArgs;
 use crate::narrate::NarrateArgs;
 use crate::run::RunCommand;
@@ -36,14 +37,20 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// The logs of all processes of the newest run, merged and filtered
     Logs(LogsArgs),
-    /// How fast the engine is on this machine, and how much memory it takes
-    Bench(BenchArgs),
+    /// Why the collective did or did not trade: a round, an order, an asset, or all in all
+    Why(WhyArgs),
+    /// The newest rounds: decisions and near misses with their reasons
+    Rounds(RoundsArgs),
+    /// The newest orders and what came of them
+    Orders(OrdersArgs),
     /// How good the engine is, on files of news and bars, labelled texts and streams
     Evaluate(Box<EvaluateArgs>),
     /// What the engine says of files of news and bars, as tables for outside scorers
     Narrate(Box<NarrateArgs>),
     /// Learn a model of tone from labelled texts, and how good it is on texts it has not seen
     Train(Box<TrainArgs>),
+    /// How fast the engine is on this machine, and how much memory it takes
+    Bench(BenchArgs),
     /// The JSON Schema of a signal, for agents in any language
     Schema,
     /// A completion script for a shell

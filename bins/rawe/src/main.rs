@@ -24,6 +24,7 @@ mod bench;
 mod cli;
 mod completions;
 mod evaluate;
+mod journal;
 mod log_line;
 mod logs;
 mod narrate;
@@ -43,9 +44,15 @@ fn main() -> ExitCode {
         Command::Logs(args) => {
             rawe_runtime::run_command("rawe", None, |shutdown| logs::logs(args, shutdown))
         }
-        Command::Bench(args) => {
-            rawe_runtime::run_command("rawe", None, |_| async move { bench::bench(&args) })
-        }
+        Command::Why(args) => rawe_runtime::run_command("rawe", None, |_| async move {
+            journal::why(&args)
+        }),
+        Command::Rounds(args) => rawe_runtime::run_command("rawe", None, |_| async move {
+            journal::rounds(&args)
+        }),
+        Command::Orders(args) => rawe_runtime::run_command("rawe", None, |_| async move {
+            journal::orders(&args)
+        }),
         Command::Evaluate(args) => rawe_runtime::run_command("rawe", None, |_| async move {
             evaluate::evaluate(&args)
         }),
@@ -55,6 +62,9 @@ fn main() -> ExitCode {
         Command::Train(args) => rawe_runtime::run_command("rawe", None, |_| async move {
             train::train(&args)
         }),
+        Command::Bench(args) => {
+            rawe_runtime::run_command("rawe", None, |_| async move { bench::bench(&args) })
+        }
         Command::Schema => rawe_runtime::run_command("rawe", None, |_| async { schema::schema() }),
         Command::Completions(args) => {
             completions::completions(&args);

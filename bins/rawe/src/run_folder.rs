@@ -18,6 +18,10 @@ use serde::{Deserialize, Serialize};
 /// Where run folders are made when the user names no other place.
 pub(crate) const BASE_DEFAULT: &str = ".rawe";
 const STATE_FILE: &str = "state.json";
+/// The engine's journal in the folder.
+pub(crate) const JOURNAL_FILE: &str = "journal.sqlite";
+/// The journal of the broker's paper account, beside the run folders, which it outlives.
+pub(crate) const ALPACA_JOURNAL_FILE: &str = "alpaca-paper-journal.sqlite";
 const NAME_PREFIX: &str = "run-";
 
 /// What `rawe up` writes for the other commands. Readable by the user alone, because the private

@@ -12,7 +12,7 @@ mod printer;
 pub(crate) mod private_redis;
 mod restart;
 mod roster;
-mod sentences;
+pub(crate) mod sentences;
 mod session;
 mod story;
 mod summary;

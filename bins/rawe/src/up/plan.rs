@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use rawe_runtime::{ConfigProblems, LIFELINE_VARIABLE};
 use toml::Value;
 
-use crate::run_folder::RunFolder;
+use crate::run_folder::{ALPACA_JOURNAL_FILE, JOURNAL_FILE, RunFolder};
 use crate::up::account::AccountSource;
 use crate::up::bus_choice::BusChoice;
 use crate::up::options::UpArgs;
@@ -361,8 +361,8 @@ fn news_source(args: &UpArgs, roster: &RosterPlan) -> Option<String> {
 fn journal(args: &UpArgs, folder: &RunFolder) -> PathBuf {
     let outliving = folder.path.parent().filter(|_| args.alpaca);
     outliving.map_or_else(
-        || folder.file("journal.sqlite"),
-        |base: &Path| base.join("alpaca-paper-journal.sqlite"),
+        || folder.file(JOURNAL_FILE),
+        |base: &Path| base.join(ALPACA_JOURNAL_FILE),
     )
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn tone_of(event: &str) -> Tone {
 }
 
 /// A voter's display name without the article: `Alpha Aggressor`; its id if it is not a founder.
-fn display_name(agent: &AgentId) -> String {
+pub(crate) fn display_name(agent: &AgentId) -> String {
     FOUNDING_AGENTS
         .iter()
         .find(|(id, _)| *id == agent.as_str())
