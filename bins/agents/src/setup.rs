@@ -432,7 +432,7 @@ mod tests {
     fn a_model_of_tone_is_read_or_its_problem_told() {
         let folder = tempfile::tempdir().unwrap();
         let config = file(&folder, "rawe.toml", "");
-        let chosen = load_tone_model(&self::args(&["--config", &config])).unwrap();
+        let chosen = load_tone_model(&args(&["--config", &config])).unwrap();
         assert!(chosen.is_none());
         let config = file(&folder, "rawe.toml", "[agents]\ntone_model = \"a.model\"\n");
         let args = args(&["--config", &config]);

@@ -144,7 +144,7 @@ fn narrate_set(
     let progress = Progress::new(&args.progress, "narrating", events as u64);
     let walk = Walk::new(engine, signals.clone());
     let table = score_table(walk, &items.items, &bars.bars, names.len(), || {
-        progress.step()
+        progress.step();
     });
     progress.done();
     add_scores(out, &names, &table, &bars.bars, &bars.stamps)?;

@@ -1,5 +1,13 @@
 //! `rawe narrate` and `rawe evaluate` as real processes, on small made-up files.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "a test fails by panicking, and makes small files"
+)]
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -34,7 +34,7 @@ fn hourly_csv_with_crypto_and_stocks() {
     assert_eq!(
         bars[2].start,
         "2026-01-05T14:30:00Z"
-            .parse::<rawe_core::Timestamp>()
+            .parse::<Timestamp>()
             .unwrap()
     );
 }
@@ -68,7 +68,7 @@ fn json_lines_and_daily_dates() {
     assert!(file.bars.iter().all(|bar| bar.timeframe == Timeframe::Day));
     // The Friday after Thanksgiving is a half day.
     let half_day_close = "2025-11-28T18:00:00Z"
-        .parse::<rawe_core::Timestamp>()
+        .parse::<Timestamp>()
         .unwrap();
     assert_eq!(file.bars[1].end, half_day_close);
 }

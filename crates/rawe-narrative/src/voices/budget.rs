@@ -377,9 +377,8 @@ mod tests {
             let weight = budgets.weigh(at, speaker, n % 7);
             assert!((0.0..=1.0).contains(&weight));
         }
-        for table in [&budgets.authors] {
-            assert!(table.young.len() + table.old.len() <= 2 * GENERATION_MAX);
-        }
+        let authors = &budgets.authors;
+        assert!(authors.young.len() + authors.old.len() <= 2 * GENERATION_MAX);
         assert!(budgets.acquaintance.young.len() <= GENERATION_MAX);
     }
 }
