@@ -94,6 +94,26 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
+/// What `rawe narrate` writes for news and bars.
+const TABLES: [&str; 16] = [
+    "predictions.csv",
+    "predictions-crowd.csv",
+    "predictions-mood.csv",
+    "predictions-trend.csv",
+    "predictions-narrative-leads.csv",
+    "predictions-capital-leads.csv",
+    "predictions-divergence.csv",
+    "predictions-alpha-aggressor.csv",
+    "predictions-conservative-guardian.csv",
+    "predictions-flux-follower.csv",
+    "predictions-topological-observer.csv",
+    "predictions-balanced-arbitrator.csv",
+    "volatility.csv",
+    "clusters.csv",
+    "sentiment.csv",
+    "manifest.json",
+];
+
 #[test]
 fn narrate_writes_every_table_the_same_twice() {
     let folder = tempfile::tempdir().unwrap();
@@ -114,24 +134,7 @@ fn narrate_writes_every_table_the_same_twice() {
     }
     let (one, two) = (files(&outs[0]), files(&outs[1]));
     assert_eq!(one, two);
-    for name in [
-        "predictions.csv",
-        "predictions-crowd.csv",
-        "predictions-mood.csv",
-        "predictions-trend.csv",
-        "predictions-narrative-leads.csv",
-        "predictions-capital-leads.csv",
-        "predictions-divergence.csv",
-        "predictions-alpha-aggressor.csv",
-        "predictions-conservative-guardian.csv",
-        "predictions-flux-follower.csv",
-        "predictions-topological-observer.csv",
-        "predictions-balanced-arbitrator.csv",
-        "volatility.csv",
-        "clusters.csv",
-        "sentiment.csv",
-        "manifest.json",
-    ] {
+    for name in TABLES {
         assert!(
             one.contains_key(name),
             "{name} is missing among {:?}",

@@ -185,24 +185,8 @@ fn votes(set: &str, panel: &HourlyPanel, signals: &SignalSet, days: &[String]) -
             let mut total: Vec<f64> = Vec::new();
             let (mut trades, mut held, mut steps) = (0, 0, 0);
             for asset in &hours {
-                let played = play(
-                    asset
-                        .iter()
-                        .enumerate()
-                        .filter_map(|(index, (votes, now, then))| {
-                            let (now, then) = ((*now)?, (*then)?);
-                            Some(Step {
-                                decided: *panel.times.get(from + index)?,
-                                votes,
-                                size: now.scale.unwrap_or(0.0),
-                                fill: then.bar.as_ref(),
-                                earned: then.close / now.close - 1.0,
-                            })
-                        }),
-                    rules,
-                    shortable,
-                    share(cost),
-                );
+                let steps_of = steps_of(panel, from, asset);
+                let played = play(steps_of, rules, shortable, share(cost));
                 trades += played.trades;
                 held += played.steps_held;
                 steps += played.returns.len();
@@ -240,6 +224,25 @@ fn votes(set: &str, panel: &HourlyPanel, signals: &SignalSet, days: &[String]) -
         hours.iter().flatten().map(|(votes, ..)| votes.as_slice()),
     );
     section
+}
+
+/// The decisions of one asset; hours before its first bar are left out.
+fn steps_of<'a>(
+    panel: &'a HourlyPanel,
+    from: usize,
+    hours: &'a [Voted<'a>],
+) -> impl Iterator<Item = Step<'a>> {
+    let times = panel.times.iter().skip(from);
+    times.zip(hours).filter_map(|(at, (votes, now, then))| {
+        let (now, then) = ((*now)?, (*then)?);
+        Some(Step {
+            decided: *at,
+            votes,
+            size: now.scale.unwrap_or(0.0),
+            fill: then.bar.as_ref(),
+            earned: then.close / now.close - 1.0,
+        })
+    })
 }
 
 /// Correlation of the votes and the effective number of voters.
