@@ -12,7 +12,7 @@ pub(crate) fn factors(rows: &[&Features], positive: &[bool]) -> Vec<f32> {
     let mut counts = vec![(1.0, 1.0); features::HASHED];
     let mut sums = (features::HASHED as f64, features::HASHED as f64);
     for (row, positive) in rows.iter().zip(positive) {
-        for (place, _) in row.iter() {
+        for (place, _) in *row {
             let Some((inside, outside)) = counts.get_mut(*place as usize) else {
                 continue;
             };
