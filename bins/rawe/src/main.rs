@@ -44,24 +44,24 @@ fn main() -> ExitCode {
         Command::Logs(args) => {
             rawe_runtime::run_command("rawe", None, |shutdown| logs::logs(args, shutdown))
         }
-        Command::Why(args) => rawe_runtime::run_command("rawe", None, |_| async move {
-            journal::why(&args)
-        }),
-        Command::Rounds(args) => rawe_runtime::run_command("rawe", None, |_| async move {
-            journal::rounds(&args)
-        }),
-        Command::Orders(args) => rawe_runtime::run_command("rawe", None, |_| async move {
-            journal::orders(&args)
-        }),
-        Command::Evaluate(args) => rawe_runtime::run_command("rawe", None, |_| async move {
-            evaluate::evaluate(&args)
-        }),
-        Command::Narrate(args) => rawe_runtime::run_command("rawe", None, |_| async move {
-            narrate::narrate(&args)
-        }),
-        Command::Train(args) => rawe_runtime::run_command("rawe", None, |_| async move {
-            train::train(&args)
-        }),
+        Command::Why(args) => {
+            rawe_runtime::run_command("rawe", None, |_| async move { journal::why(&args) })
+        }
+        Command::Rounds(args) => {
+            rawe_runtime::run_command("rawe", None, |_| async move { journal::rounds(&args) })
+        }
+        Command::Orders(args) => {
+            rawe_runtime::run_command("rawe", None, |_| async move { journal::orders(&args) })
+        }
+        Command::Evaluate(args) => {
+            rawe_runtime::run_command("rawe", None, |_| async move { evaluate::evaluate(&args) })
+        }
+        Command::Narrate(args) => {
+            rawe_runtime::run_command("rawe", None, |_| async move { narrate::narrate(&args) })
+        }
+        Command::Train(args) => {
+            rawe_runtime::run_command("rawe", None, |_| async move { train::train(&args) })
+        }
         Command::Bench(args) => {
             rawe_runtime::run_command("rawe", None, |_| async move { bench::bench(&args) })
         }

@@ -149,7 +149,7 @@ fn narrate_set(
     progress.done();
     add_scores(out, &names, &table, &bars.bars, &bars.stamps)?;
     let ranges = ranges_before_open(&signals, &items.items, &bars);
-    out.table("volatility-open.csv", &RANGES_HEADER, ranges.into_iter())?;
+    out.table("volatility.csv", &RANGES_HEADER, ranges.into_iter())?;
     if args.stream.is_none() {
         let rows = items.items.iter().enumerate().map(|(place, item)| {
             vec![
@@ -230,19 +230,18 @@ fn add_scores(
             rows_of(&score).into_iter(),
         )?;
     }
-    let ranges = |place: usize| {
-        let row = table.rows.get(place);
-        let text = |value: Option<f64>| number(value.unwrap_or(0.0));
-        vec![
-            text(row.and_then(|row| row.har)),
-            text(row.and_then(|row| row.forecast)),
-        ]
-    };
-    out.table(
-        "volatility.csv",
-        &RANGES_HEADER,
-        rows_of(&ranges).into_iter(),
-    )
+    // Nothing stands for "not known yet": 0 would be a forecast, of a range as wide as the price.
+    let ranges = order.iter().filter_map(|place| {
+        let stamp = stamps.get(*place)?;
+        let row = table.rows.get(*place)?;
+        Some(vec![
+            stamp.symbol.to_string(),
+            time_text(stamp.time),
+            number(row.har?),
+            number(row.forecast?),
+        ])
+    });
+    out.table("volatility-close.csv", &RANGES_HEADER, ranges)
 }
 
 /// The forecasts of the last instant before a session opens, when the news of the night are in:

@@ -94,3 +94,12 @@ fn the_readme_names_every_reason_and_every_refusal() {
         );
     }
 }
+
+#[test]
+fn the_readme_says_of_every_reason_what_the_program_says() {
+    let readme = include_str!("../../../README.md");
+    for outcome in RoundOutcome::ALL.into_iter().filter(|o| !o.is_decision()) {
+        let row = format!("| `{outcome}` | {} |", outcome.meaning());
+        assert!(readme.contains(&row), "README.md has no row {row:?}");
+    }
+}

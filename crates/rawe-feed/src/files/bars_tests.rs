@@ -33,9 +33,7 @@ fn hourly_csv_with_crypto_and_stocks() {
     assert_eq!(bars[0].symbol.as_str(), "BTC/USD");
     assert_eq!(
         bars[2].start,
-        "2026-01-05T14:30:00Z"
-            .parse::<Timestamp>()
-            .unwrap()
+        "2026-01-05T14:30:00Z".parse::<Timestamp>().unwrap()
     );
 }
 
@@ -67,9 +65,7 @@ fn json_lines_and_daily_dates() {
     assert_eq!(file.bars.len(), 2);
     assert!(file.bars.iter().all(|bar| bar.timeframe == Timeframe::Day));
     // The Friday after Thanksgiving is a half day.
-    let half_day_close = "2025-11-28T18:00:00Z"
-        .parse::<Timestamp>()
-        .unwrap();
+    let half_day_close = "2025-11-28T18:00:00Z".parse::<Timestamp>().unwrap();
     assert_eq!(file.bars[1].end, half_day_close);
 }
 
