@@ -95,7 +95,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// What `rawe narrate` writes for news and bars.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "predictions.csv",
     "predictions-crowd.csv",
     "predictions-mood.csv",
