@@ -63,7 +63,7 @@ pub(crate) struct Clusterer {
     #[serde(deserialize_with = "crate::snapshot::at_most::deserialize::<_, _, SLOTS_MAX>")]
     slots: Vec<Option<Narrative>>,
     /// |vector|² by slot: followed from item to item, worked out again in every merge pass.
-    squares: Vec<f64>,
+    squares: Vec<f32>,
     free: Vec<Slot>,
     items: u64,
     founded: u64,
@@ -213,7 +213,7 @@ impl Clusterer {
         if narrative.terms().len() > TERMS_MAX {
             self.settle(slot);
         } else if let Some(square) = self.squares.get_mut(slot as usize) {
-            *square += grown;
+            *square += compact(grown);
         }
     }
 
@@ -228,7 +228,7 @@ impl Clusterer {
             }
         }
         if let Some(square) = self.squares.get_mut(slot as usize) {
-            *square = narrative.norm_square(&self.vocabulary);
+            *square = compact(narrative.norm_square(&self.vocabulary));
         }
     }
 
@@ -281,7 +281,7 @@ impl Clusterer {
             if let (Some(Some(narrative)), Some(square)) =
                 (self.slots.get(place), self.squares.get_mut(place))
             {
-                *square = narrative.norm_square(&self.vocabulary);
+                *square = compact(narrative.norm_square(&self.vocabulary));
             }
         }
         self.merge_pass(at, effects);

@@ -23,30 +23,45 @@ pub(crate) struct Index {
     postings: Vec<Postings>,
 }
 
-/// Dot products by slot; reused from search to search.
+/// Dot products of one text or narrative with all, by slot; reused from search to search. There is
+/// a place for every narrative, shared term or not: running over all of them without a branch is
+/// quicker than keeping book of those that were met.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dots {
     values: Vec<f32>,
-    /// Slots with a value, in the order they were met.
-    pub(crate) touched: Vec<Slot>,
+    /// Slots whose dot product passed a bound, ascending.
+    pub(crate) passed: Vec<Slot>,
 }
 
 impl Dots {
     /// Starts a new search over places below `slots`.
     pub(crate) fn clear(&mut self, slots: usize) {
-        for slot in &self.touched {
-            if let Some(value) = self.values.get_mut(*slot as usize) {
-                *value = 0.0;
-            }
-        }
-        self.touched.clear();
+        self.values.clear();
         self.values.resize(slots, 0.0);
     }
 
     pub(crate) fn get(&self, slot: Slot) -> f32 {
         self.values.get(slot as usize).copied().unwrap_or(0.0)
     }
+
+    /// Fills `passed` with the slots whose dot product squared is above `bound` · |vector|².
+    pub(crate) fn pass(&mut self, bound: f32, squares: &[f32]) {
+        self.passed.clear();
+        let chunks = self.values.chunks(LANES).zip(squares.chunks(LANES));
+        for (start, (dots, squares)) in (0..).step_by(LANES).zip(chunks) {
+            let passes = |(dot, square): (&f32, &f32)| dot * dot > bound * square;
+            // Without an early exit, so that it is done for all lanes at once.
+            let pairs = || dots.iter().zip(squares);
+            if pairs().filter(|pair| passes(*pair)).count() > 0 {
+                let slots = (start..).zip(pairs()).filter(|(_, pair)| passes(*pair));
+                self.passed.extend(slots.map(|(slot, _)| slot));
+            }
+        }
+    }
 }
+
+/// Dot products compared at a time.
+const LANES: usize = 16;
 
 impl Index {
     /// Whether any narrative uses the term.
@@ -61,31 +76,9 @@ impl Index {
         let Some(list) = self.postings.get(term as usize) else {
             return;
         };
-        if factor <= 0.0 {
-            return;
-        }
         for (slot, value) in list.slots.iter().zip(&list.values) {
             if let Some(dot) = dots.values.get_mut(*slot as usize) {
-                if *dot <= 0.0 {
-                    dots.touched.push(*slot);
-                }
                 *dot += factor * value;
-            }
-        }
-    }
-
-    /// The same, only for narratives that have a dot product already.
-    pub(crate) fn accumulate_known(&self, term: TermId, factor: f32, dots: &mut Dots) {
-        let Some(list) = self.postings.get(term as usize) else {
-            return;
-        };
-        if dots.touched.is_empty() || factor <= 0.0 {
-            return;
-        }
-        for (slot, value) in list.slots.iter().zip(&list.values) {
-            if let Some(dot) = dots.values.get_mut(*slot as usize) {
-                let known = if *dot > 0.0 { factor } else { 0.0 };
-                *dot += known * value;
             }
         }
     }
@@ -103,7 +96,7 @@ impl Index {
         if is_new {
             list.slots.push(slot);
             list.values.push(value);
-        } else if let Some(at) = list.slots.iter().position(|known| *known == slot)
+        } else if let Some(at) = place_of(&list.slots, slot)
             && let Some(known) = list.values.get_mut(at)
         {
             *known = value;
@@ -113,7 +106,7 @@ impl Index {
     /// Takes a narrative off a term.
     pub(crate) fn remove(&mut self, term: TermId, slot: Slot) {
         if let Some(list) = self.postings.get_mut(term as usize) {
-            if let Some(place) = list.slots.iter().position(|known| *known == slot) {
+            if let Some(place) = place_of(&list.slots, slot) {
                 list.slots.swap_remove(place);
                 list.values.swap_remove(place);
             }
@@ -122,4 +115,14 @@ impl Index {
             }
         }
     }
+}
+
+/// The place of a slot in a list without an order. Many are compared at a time, as no early exit
+/// would allow.
+fn place_of(slots: &[Slot], slot: Slot) -> Option<usize> {
+    let holds = |chunk: &[Slot]| chunk.iter().filter(|known| **known == slot).count() > 0;
+    let chunks = (0..).step_by(LANES).zip(slots.chunks(LANES));
+    let (start, chunk) = chunks.into_iter().find(|(_, chunk)| holds(chunk))?;
+    let place = chunk.iter().position(|known| *known == slot)?;
+    Some(start + place)
 }

@@ -17,6 +17,8 @@ use crate::rating::RATED_ITEMS_MIN;
 
 /// Merged above this cosine.
 const MERGE_COSINE: f64 = 0.22;
+/// Pairs above this cosine are looked at: other mergers of the same pass may bring them closer.
+const CANDIDATE_COSINE: f64 = 0.18;
 /// Two rated narratives keep at least this part of their mean coherence when they merge.
 const MERGE_COHERENCE_KEPT: f64 = 0.65;
 
@@ -75,28 +77,21 @@ impl Clusterer {
         let Some(Some(narrative)) = self.slots.get(slot as usize) else {
             return;
         };
-        let square = self.squares.get(slot as usize).copied().unwrap_or(0.0);
-        let heaviest = narrative.heaviest(usize::MAX, &self.vocabulary);
         self.dots.clear(self.slots.len());
-        let mut left = square;
-        for (term, weight) in &heaviest {
-            // By Cauchy and Schwarz the terms left bring no cosine above their share.
-            if left < MERGE_COSINE * MERGE_COSINE * square {
-                break;
-            }
-            let factor = compact(weight * self.vocabulary.weight(*term));
-            self.index.accumulate(*term, factor, &mut self.dots);
-            left -= weight * weight;
+        for term in narrative.terms() {
+            let weight = self.vocabulary.weight(term.id);
+            let factor = powered(term.count) * compact(weight * weight);
+            self.index.accumulate(term.id, factor, &mut self.dots);
         }
-        let left = left.max(0.0).sqrt();
+        let square = self.squares.get(slot as usize).copied().unwrap_or(0.0);
+        let bound = compact(CANDIDATE_COSINE * CANDIDATE_COSINE) * square;
+        self.dots.pass(bound, &self.squares);
         let mine = size(narrative);
-        for other in &self.dots.touched {
+        for other in &self.dots.passed {
             let Some(Some(candidate)) = self.slots.get(*other as usize) else {
                 continue;
             };
-            let other_square = self.squares.get(*other as usize).copied().unwrap_or(0.0);
-            let dot = f64::from(self.dots.get(*other)) + left * other_square.sqrt();
-            if *other != slot && dot > MERGE_COSINE * (square * other_square).sqrt() {
+            if *other != slot {
                 pairs.push(if mine < size(candidate) {
                     (slot, *other)
                 } else {
@@ -153,7 +148,10 @@ impl Clusterer {
                 dot += f64::from(powered(term.count) * powered(same.count)) * weight * weight;
             }
         }
-        let square = |slot: Slot| self.squares.get(slot as usize).copied().unwrap_or(0.0);
+        let square = |slot: Slot| {
+            let square = self.squares.get(slot as usize).copied();
+            f64::from(square.unwrap_or(0.0))
+        };
         dot / (square(one) * square(other)).sqrt().max(f64::MIN_POSITIVE)
     }
 

@@ -1,6 +1,5 @@
 //! Finding the nearest living narrative of an item: the cosine of its terms, weighed down a little
-//! by the narrative's silence. Terms are run over heaviest first; once those that are left could
-//! not bring a narrative to the threshold alone, no new candidates are taken up.
+//! by the narrative's silence. Among equally near ones the oldest.
 
 use chrono::TimeDelta;
 use rawe_core::Timestamp;
@@ -24,8 +23,8 @@ pub(super) struct Query {
     pub(super) terms: Vec<TermId>,
     /// Parts of the text's unit vector, by the weights between texts.
     pub(super) units: Vec<f64>,
-    /// Squared weights between stories, heaviest first.
-    heaviest: Vec<(f32, TermId)>,
+    /// The terms' squared weights between stories.
+    squares: Vec<f32>,
     /// |text|² by the weights between stories.
     square: f64,
 }
@@ -34,7 +33,7 @@ impl Query {
     /// Weighs the terms.
     pub(super) fn weigh(&mut self, vocabulary: &Vocabulary) {
         self.units.clear();
-        self.heaviest.clear();
+        self.squares.clear();
         self.square = 0.0;
         let mut unit_square = 0.0;
         for term in &self.terms {
@@ -43,14 +42,12 @@ impl Query {
             self.units.push(unit);
             let square = vocabulary.weight(*term).powi(2);
             self.square += square;
-            self.heaviest.push((compact(square), *term));
+            self.squares.push(compact(square));
         }
         let length = unit_square.sqrt().max(f64::MIN_POSITIVE);
         for unit in &mut self.units {
             *unit /= length;
         }
-        let order = |a: &(f32, TermId), b: &(f32, TermId)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        self.heaviest.sort_unstable_by(order);
     }
 }
 
@@ -58,26 +55,17 @@ impl Clusterer {
     /// The best living narrative at the joining cosine or above.
     pub(super) fn nearest(&mut self, query: &Query, at: Timestamp) -> Option<Slot> {
         self.dots.clear(self.slots.len());
-        let mut left = query.square;
-        for (square, term) in &query.heaviest {
-            // By Cauchy and Schwarz the terms left bring no narrative's cosine above their share.
-            if left >= JOIN_COSINE * JOIN_COSINE * query.square {
-                self.index.accumulate(*term, *square, &mut self.dots);
-            } else {
-                self.index.accumulate_known(*term, *square, &mut self.dots);
-            }
-            left -= f64::from(*square);
+        for (term, square) in query.terms.iter().zip(&query.squares) {
+            self.index.accumulate(*term, *square, &mut self.dots);
         }
+        // A little below the joining cosine: what passes is looked at in full precision.
+        let bound = 0.999 * JOIN_COSINE * JOIN_COSINE * query.square;
+        self.dots.pass(compact(bound), &self.squares);
         let length = query.square.sqrt();
-        let mut best: Option<(f64, Slot)> = None;
-        let mut least = JOIN_COSINE;
-        for slot in &self.dots.touched {
-            let square = self.squares.get(*slot as usize).copied().unwrap_or(0.0);
+        let mut best: Option<(f64, u64, Slot)> = None;
+        for slot in &self.dots.passed {
+            let square = f64::from(self.squares.get(*slot as usize).copied().unwrap_or(0.0));
             let dot = f64::from(self.dots.get(*slot));
-            // Cosine below the least, without a root.
-            if dot * dot < least * least * query.square * square || square <= 0.0 {
-                continue;
-            }
             let Some(Some(narrative)) = self.slots.get(*slot as usize) else {
                 continue;
             };
@@ -87,13 +75,15 @@ impl Clusterer {
                 continue;
             }
             let heard = 1.0 - SILENCE * silence as f64 / LIVE_ITEMS as f64;
-            let cosine = heard * dot / (length * square.sqrt());
-            let asked = JOIN_COSINE + LOOSE_COSINE * narrative.looseness();
-            if cosine >= asked && best.is_none_or(|(most, _)| cosine > most) {
-                best = Some((cosine, *slot));
-                least = cosine;
+            let cosine = heard * dot / (length * square.sqrt()).max(f64::MIN_POSITIVE);
+            let better = best.is_none_or(|(most, sequence, _)| {
+                let order = cosine.total_cmp(&most);
+                order.then(sequence.cmp(&narrative.sequence)).is_gt()
+            });
+            if better && cosine >= JOIN_COSINE + LOOSE_COSINE * narrative.looseness() {
+                best = Some((cosine, narrative.sequence, *slot));
             }
         }
-        best.map(|(_, slot)| slot)
+        best.map(|(_, _, slot)| slot)
     }
 }
