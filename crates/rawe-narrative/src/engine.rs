@@ -371,21 +371,20 @@ impl NarrativeEngine {
     fn briefs(&self, at: Timestamp, class: AssetClass) -> FastMap<u32, NarrativeBrief> {
         let mut best: FastMap<u32, (f64, &Narrative)> = FastMap::default();
         let oldest = at - TimeDelta::hours(BRIEF_HOURS);
-        for narrative in self.clusterer.live(at).filter(|n| n.is_tellable()) {
-            let weight_at = |sum: &Decayed| sum.read(at, LINK_HALF_LIFE_HOURS).n;
-            let total: f64 = narrative.links.iter().map(|(_, sum)| weight_at(sum)).sum();
-            for (number, sum) in &narrative.links {
+        for narrative in self.clusterer.live(at).filter(|n| n.is_tellable(oldest)) {
+            let weight_at = |(_, sum): &(u32, Decayed)| sum.read(at, LINK_HALF_LIFE_HOURS).n;
+            let weights: Vec<f64> = narrative.links.iter().map(weight_at).collect();
+            let total: f64 = weights.iter().sum();
+            for ((number, sum), weight) in narrative.links.iter().zip(&weights) {
                 let asset = self.assets.get(*number as usize);
                 let fits = asset.is_some_and(|a| a.symbol.class() == class && a.has_bar());
                 if !fits || sum.last().is_none_or(|last| last < oldest) {
                     continue;
                 }
-                let weight = weight_at(sum).powi(2) / total.max(f64::MIN_POSITIVE);
+                let weight = weight.powi(2) / total.max(f64::MIN_POSITIVE);
                 let heavier = best.get(number).is_none_or(|(most, known)| {
-                    weight
-                        .total_cmp(most)
-                        .then(known.sequence.cmp(&narrative.sequence))
-                        .is_gt()
+                    let order = weight.total_cmp(most);
+                    order.then(known.sequence.cmp(&narrative.sequence)).is_gt()
                 });
                 if heavier {
                     best.insert(*number, (weight, narrative));

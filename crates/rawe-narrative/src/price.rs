@@ -250,6 +250,8 @@ impl SessionCloses {
 
     fn apply(&mut self, end: Timestamp, close: f64) {
         let entry = self.entry(end, close);
+        // Only a session that begins makes one too many; counting them takes a walk over all.
+        let begins = self.closes.back().is_none_or(|last| last.day < entry.day);
         self.read = None;
         match self.closes.back() {
             Some(last) if entry.end <= last.end => {
@@ -260,7 +262,7 @@ impl SessionCloses {
             _ => self.closes.push_back(entry),
         }
         let bound = (WINDOW_SESSIONS + 2) * BARS_PER_SESSION_MAX;
-        while self.closes.len() > bound || self.sessions() > WINDOW_SESSIONS + 1 {
+        while self.closes.len() > bound || (begins && self.sessions() > WINDOW_SESSIONS + 1) {
             self.closes.pop_front();
         }
     }

@@ -240,18 +240,21 @@ impl Narrative {
 
     /// The `count` heaviest terms with their weights, heaviest first.
     pub(crate) fn heaviest(&self, count: usize, vocabulary: &Vocabulary) -> Vec<(TermId, f64)> {
-        let mut weighted: Vec<(TermId, f64)> = self
-            .terms
-            .iter()
-            .map(|term| (term.id, term.weight(vocabulary)))
-            .collect();
-        let order = |a: &(TermId, f64), b: &(TermId, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        if count > 0 && count < weighted.len() {
-            weighted.select_nth_unstable_by(count - 1, order);
+        let mut heaviest: Vec<(TermId, f64)> = Vec::with_capacity(count.min(self.terms.len()));
+        for term in &self.terms {
+            let weight = term.weight(vocabulary);
+            let is_full = heaviest.len() >= count;
+            // Terms come ascending by id, so among equally heavy ones the first goes before.
+            if is_full && heaviest.last().is_none_or(|(_, least)| weight <= *least) {
+                continue;
+            }
+            if is_full {
+                heaviest.pop();
+            }
+            let place = heaviest.partition_point(|(_, heavier)| *heavier >= weight);
+            heaviest.insert(place, (term.id, weight));
         }
-        weighted.truncate(count);
-        weighted.sort_unstable_by(order);
-        weighted
+        heaviest
     }
 
     /// |vector|² at the present weights of the terms.
@@ -334,10 +337,11 @@ impl Narrative {
         (1.0 - self.coherence() / LOOSE_COHERENCE).max(0.0)
     }
 
-    /// Whether it may be named as an asset's story: it is young, or it holds together.
-    pub(crate) fn is_tellable(&self) -> bool {
+    /// Whether it may be named as an asset's story: it was told since, and it is young or holds
+    /// together.
+    pub(crate) fn is_tellable(&self, since: Timestamp) -> bool {
         let rating = self.rating();
-        rating == Rating::NotRated || rating >= Rating::Ccc
+        self.last_at >= since && (rating == Rating::NotRated || rating >= Rating::Ccc)
     }
 
     pub(crate) fn rating(&self) -> Rating {
