@@ -184,8 +184,9 @@ case "$word" in
     need_rust
     need_redis required
     say "building and testing (the first time takes some minutes)"
-    cargo build --workspace --locked
-    exec cargo test --workspace --locked "$@"
+    # The same features in both, or everything would be built twice.
+    cargo build --workspace --locked --features rawe-sentiment/finbert
+    exec cargo test --workspace --locked --features rawe-sentiment/finbert "$@"
     ;;
   build)
     need_compiler

@@ -13,7 +13,9 @@ mod link;
 mod setup;
 mod speaker;
 mod timeline;
+mod tone_model;
 
 pub use follow::run;
 pub use launch::{founding_main, profile_main};
 pub use setup::{AgentArgs, AgentsSection, load_profile, load_voter, read_profile};
+pub use tone_model::read_tone_model;

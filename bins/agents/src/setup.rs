@@ -10,8 +10,9 @@ use rawe_core::Roster;
 use rawe_narrative::SentimentModel;
 use rawe_narrative::linking::Universe;
 use rawe_runtime::{CommonArgs, ConfigProblems, load_section};
-use rawe_sentiment::LearnedModel;
 use serde::Deserialize;
+
+use crate::tone_model::read_tone_model;
 
 /// The name of the model of tone that needs no file.
 const LEXICON: &str = "lexicon";
@@ -245,16 +246,12 @@ pub(crate) fn load_tone_model(
     }
     let folder = args.common.config.as_deref().and_then(Path::parent);
     let path = folder.unwrap_or(Path::new("")).join(&section.tone_model);
-    let problem = |error: String| {
-        let title = path.display();
+    let model = read_tone_model(&path).map_err(|error| {
         ConfigProblems(vec![format!(
-            "cannot use agents.tone_model {title}: {error}; make one with `rawe train`, or write \
-             \"lexicon\""
+            "cannot use agents.tone_model: {error:#}; or write \"lexicon\""
         )])
-    };
-    let bytes = std::fs::read(&path).map_err(|error| problem(error.to_string()))?;
-    let model = LearnedModel::from_bytes(&bytes).map_err(|error| problem(error.to_string()))?;
-    Ok(Some(Arc::new(model)))
+    })?;
+    Ok(Some(model))
 }
 
 /// The personalities of the roster, as far as they are known: a voter in another language has no
@@ -438,12 +435,15 @@ mod tests {
         let args = args(&["--config", &config]);
         let error = load_tone_model(&args).unwrap_err().to_string();
         assert!(
-            error.contains("a.model") && error.contains("rawe train"),
+            error.contains("a.model") && error.contains("lexicon"),
             "{error}"
         );
         file(&folder, "a.model", "not one");
         let error = load_tone_model(&args).unwrap_err().to_string();
-        assert!(error.contains("no file of rawe train"), "{error}");
+        assert!(
+            error.contains("no file of rawe train") && error.contains("a.model"),
+            "{error}"
+        );
     }
 
     #[test]

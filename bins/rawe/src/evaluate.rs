@@ -34,8 +34,9 @@ pub(crate) struct EvaluateArgs {
     /// A labelled stream to score, besides those of the sets
     #[arg(long, value_name = "FILE")]
     stream: Vec<PathBuf>,
-    /// A model of tone made by `rawe train`, scored beside the lexicon on labelled texts
-    #[arg(long, value_name = "FILE")]
+    /// A model of tone made by `rawe train`, scored beside the lexicon on labelled texts; or the
+    /// directory of a BERT classifier, in builds with the feature `finbert`
+    #[arg(long, value_name = "PATH")]
     tone_model: Option<PathBuf>,
     /// Also find out how many planted items move an agent, on the crypto of the sets: minutes
     #[arg(long)]

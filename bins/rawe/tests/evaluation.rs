@@ -115,6 +115,21 @@ const TABLES: [&str; 17] = [
     "manifest.json",
 ];
 
+/// Forecasts before the session, and of the session only.
+fn assert_ranges(ranges: &str) {
+    assert!(ranges.starts_with("symbol,time,har,forecast\n"), "{ranges}");
+    assert!(ranges.lines().count() > 20, "{ranges}");
+    for line in ranges.lines().skip(1) {
+        // ln(high / low - 1) of a range that is no multiple of the price.
+        let values = line.split(',').skip(2);
+        assert!(
+            values.map(|v| v.parse::<f64>().unwrap()).all(|v| v < 0.0),
+            "{line}"
+        );
+        assert!(line.contains("T00:00:00Z"), "{line}");
+    }
+}
+
 #[test]
 fn narrate_writes_every_table_the_same_twice() {
     let folder = tempfile::tempdir().unwrap();
@@ -154,18 +169,7 @@ fn narrate_writes_every_table_the_same_twice() {
         .collect();
     assert!(scores.iter().all(|score| (-1.0..=1.0).contains(score)));
     assert!(scores.iter().filter(|score| score.abs() > 0.01).count() > scores.len() / 2);
-    let ranges = read(&outs[0].join("volatility.csv"));
-    assert!(ranges.starts_with("symbol,time,har,forecast\n"), "{ranges}");
-    assert!(ranges.lines().count() > 20, "{ranges}");
-    for line in ranges.lines().skip(1) {
-        // ln(high / low - 1) of a range that is no multiple of the price.
-        let values = line.split(',').skip(2);
-        assert!(
-            values.map(|v| v.parse::<f64>().unwrap()).all(|v| v < 0.0),
-            "{line}"
-        );
-        assert!(line.contains("T00:00:00Z"), "{line}");
-    }
+    assert_ranges(&read(&outs[0].join("volatility.csv")));
     assert_eq!(
         read(&outs[0].join("clusters.csv")).lines().count(),
         1 + 1_200

@@ -95,7 +95,7 @@ fn learned_sign(raw: &Series, features: &[AssetFeatures]) -> Vec<f64> {
 }
 
 /// The five formulas over the whole history of one asset: `[hour][agent]`.
-fn offline(features: &[AssetFeatures]) -> Vec<[Option<f64>; 5]> {
+fn slow_means(features: &[AssetFeatures]) -> (Series, Series, Series) {
     let crowd_mean = exponential_mean(
         &column(features, |f| {
             Some(
@@ -115,17 +115,13 @@ fn offline(features: &[AssetFeatures]) -> Vec<[Option<f64>; 5]> {
         }),
         24.0,
     );
-    let story = exponential_mean(
-        &column(features, |f| {
-            let s = clip(f.get(Feature::abnormal(Measure::tone(6)))?, 2.0);
-            let moved = (sgn(s) * f.get(Feature::Move(6))?).max(0.0);
-            Some(s * (-moved).exp())
-        }),
-        6.0,
-    );
+    (crowd_mean, mood_mean, dispute)
+}
+
+fn surprises(features: &[AssetFeatures], crowd_mean: &Series) -> (Series, Vec<f64>) {
     let shock: Series = features
         .iter()
-        .zip(&crowd_mean)
+        .zip(crowd_mean)
         .map(|(f, crowd)| {
             let silence = clip(1.0 - (*crowd)?.max(0.0), 1.0).max(0.0);
             let moved = f.get(Feature::Move(24))?;
@@ -141,15 +137,10 @@ fn offline(features: &[AssetFeatures]) -> Vec<[Option<f64>; 5]> {
         .map(|m| Some(clip((*m)? / 0.3, 1.0)))
         .collect();
     let q = learned_sign(&surprise, features);
-    let attention = exponential_mean(
-        &column(features, |f| {
-            Some(
-                0.5 * (f.get(Feature::abnormal(Measure::intensity(12)))?
-                    + f.get(Feature::abnormal(Measure::Velocity))?),
-            )
-        }),
-        12.0,
-    );
+    (surprise, q)
+}
+
+fn divergences(features: &[AssetFeatures]) -> (Series, Vec<f64>) {
     let gap = exponential_mean(
         &column(features, |f| {
             Some(
@@ -161,12 +152,79 @@ fn offline(features: &[AssetFeatures]) -> Vec<[Option<f64>; 5]> {
     );
     let divergence: Series = gap.iter().map(|m| Some(clip((*m)? / 0.5, 1.0))).collect();
     let q_prime = learned_sign(&divergence, features);
-    let own = exponential_mean(
-        &column(features, |f| {
-            f.get(Feature::Abnormal(Measure::intensity(48), StreamChoice::Own))
-        }),
-        48.0,
-    );
+    (divergence, q_prime)
+}
+
+/// The parts of which the five experts are made, each over all hours.
+struct Parts {
+    crowd_mean: Series,
+    mood_mean: Series,
+    dispute: Series,
+    story: Series,
+    surprise: Series,
+    q: Vec<f64>,
+    attention: Series,
+    divergence: Series,
+    q_prime: Vec<f64>,
+    own: Series,
+}
+
+impl Parts {
+    fn of(features: &[AssetFeatures]) -> Self {
+        let (crowd_mean, mood_mean, dispute) = slow_means(features);
+        let (surprise, q) = surprises(features, &crowd_mean);
+        let (divergence, q_prime) = divergences(features);
+        let story = exponential_mean(
+            &column(features, |f| {
+                let s = clip(f.get(Feature::abnormal(Measure::tone(6)))?, 2.0);
+                let moved = (sgn(s) * f.get(Feature::Move(6))?).max(0.0);
+                Some(s * (-moved).exp())
+            }),
+            6.0,
+        );
+        let attention = exponential_mean(
+            &column(features, |f| {
+                Some(
+                    0.5 * (f.get(Feature::abnormal(Measure::intensity(12)))?
+                        + f.get(Feature::abnormal(Measure::Velocity))?),
+                )
+            }),
+            12.0,
+        );
+        let own = exponential_mean(
+            &column(features, |f| {
+                f.get(Feature::Abnormal(Measure::intensity(48), StreamChoice::Own))
+            }),
+            48.0,
+        );
+        Self {
+            crowd_mean,
+            mood_mean,
+            dispute,
+            story,
+            surprise,
+            q,
+            attention,
+            divergence,
+            q_prime,
+            own,
+        }
+    }
+}
+
+fn offline(features: &[AssetFeatures]) -> Vec<[Option<f64>; 5]> {
+    let Parts {
+        crowd_mean,
+        mood_mean,
+        dispute,
+        story,
+        surprise,
+        q,
+        attention,
+        divergence,
+        q_prime,
+        own,
+    } = Parts::of(features);
     (0..features.len())
         .map(|t| {
             let f = &features[t];

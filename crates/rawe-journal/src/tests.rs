@@ -141,10 +141,8 @@ fn what_was_recorded_is_read_back_after_reopening() {
     assert_eq!(journal.counts().unwrap(), (1, 2, 1));
 }
 
-#[test]
-fn rounds_and_orders_are_found_by_every_id_they_go_by() {
-    let mut journal = SqliteJournal::in_memory().unwrap();
-    let opening = intent("demo", Purpose::Open);
+/// A round of one vote.
+fn near_miss() -> RoundRecord {
     let mut missed = round();
     missed.round_id = "AAPL@2".into();
     missed.outcome = RoundOutcome::NoQuorum;
@@ -162,6 +160,14 @@ fn rounds_and_orders_are_found_by_every_id_they_go_by() {
         narrative_id: "signal-8".into(),
         weight_millionths: 1_000_000,
     }];
+    missed
+}
+
+#[test]
+fn rounds_and_orders_are_found_by_every_id_they_go_by() {
+    let mut journal = SqliteJournal::in_memory().unwrap();
+    let opening = intent("demo", Purpose::Open);
+    let missed = near_miss();
     journal.record_round(&round()).unwrap();
     journal.record_round(&missed).unwrap();
     journal.record_intent(&opening).unwrap();
@@ -207,6 +213,14 @@ fn rounds_and_orders_are_found_by_every_id_they_go_by() {
             (at(3), OrderStatus::Filled)
         ]
     );
+}
+
+#[test]
+fn lists_are_filtered_and_outcomes_counted() {
+    let mut journal = SqliteJournal::in_memory().unwrap();
+    let missed = near_miss();
+    journal.record_round(&round()).unwrap();
+    journal.record_round(&missed).unwrap();
     let like = |asset: Option<&Symbol>, outcome| journal.rounds_like(asset, outcome, 9).unwrap();
     let other = Symbol::new("MSFT").unwrap();
     assert_eq!(like(Some(&symbol()), None), vec![missed.clone(), round()]);

@@ -24,8 +24,8 @@ use crate::plan::Plan;
 use crate::seasonal::{Cadence, Seasonal};
 use crate::stages::{Stage, Watch};
 use crate::tokens::Tokens;
-use crate::voices::{Budgets, CRYPTO_MARKET, Heard};
 use crate::tone::{SentimentModel, SentimentText, ToneScorer, bounded};
+use crate::voices::{Budgets, CRYPTO_MARKET, Heard};
 use crate::volatility::{VolatilityBook, VolatilityScore, speaks_of_results};
 
 /// A narrative weighs on an asset if an item linked to it came in this time, hours.
@@ -182,7 +182,10 @@ impl NarrativeEngine {
             let own_tone = self.tone_for(symbol, item).unwrap_or(tone);
             if let Some(asset) = self.assets.get_mut(number as usize) {
                 let (weight, share) = voice.weigh(&mut self.budgets, at, number);
-                let said = Said { tone: own_tone, share };
+                let said = Said {
+                    tone: own_tone,
+                    share,
+                };
                 asset.add(&self.plan, at, even * weight, said);
             }
             self.weights.push((number, even));

@@ -22,8 +22,8 @@ pub mod engine;
 pub mod features;
 pub mod linking;
 pub mod rating;
-pub mod stages;
 pub mod snapshot;
+pub mod stages;
 pub mod tone;
 pub mod volatility;
 

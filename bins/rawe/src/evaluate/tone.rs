@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
 use rawe_core::Register;
 use rawe_evaluation::report::Section;
 use rawe_evaluation::sections::{ToneResult, tone_section};
 use rawe_feed::files::{self, LabelFile};
-use rawe_narrative::SentimentModel as _;
 use rawe_narrative::tone::LexiconModel;
 use rawe_sentiment::{
-    Classes, LabelledText, LearnedModel, TrainingSettings, cross_validate, measure, score_rows,
+    Classes, LabelledText, TrainingSettings, cross_validate, measure, score_rows,
 };
 
 /// The lexicon's score of every row: for whom the row is about, where its text names them.
@@ -83,19 +81,8 @@ fn of_model(
     register: Register,
     classes: Classes,
 ) -> anyhow::Result<ToneResult> {
-    let bytes = std::fs::read(path).with_context(|| {
-        format!(
-            "reading the model {} failed; check the path",
-            path.display()
-        )
-    })?;
-    let model = LearnedModel::from_bytes(&bytes).with_context(|| {
-        format!(
-            "{} is no model of tone; make one with rawe train",
-            path.display()
-        )
-    })?;
-    let found = measure(rows, &score_rows(&model, rows, register), classes);
+    let model = agents::read_tone_model(path)?;
+    let found = measure(rows, &score_rows(model.as_ref(), rows, register), classes);
     Ok(ToneResult {
         model: model.name().to_owned(),
         accuracy: found.accuracy,

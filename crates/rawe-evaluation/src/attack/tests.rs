@@ -1,3 +1,5 @@
+//! Attacks on a made-up history: the least number is found, and limits make it larger.
+
 use super::*;
 use chrono::{TimeDelta, TimeZone, Utc};
 use rawe_core::{Register, Timeframe};

@@ -1,3 +1,5 @@
+//! Names, tickers and phrases in texts as people write them.
+
 use super::*;
 use chrono::DateTime;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! What was written is read back, and what is damaged, forged or of another kind is refused.
+
 use chrono::{DateTime, TimeDelta};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

@@ -1,3 +1,5 @@
+//! Forecasts look at no future, are finite on any input, and find a signal that was planted.
+
 use super::*;
 use chrono::{TimeZone, Utc};
 use proptest::prelude::*;

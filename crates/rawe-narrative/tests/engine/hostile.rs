@@ -81,12 +81,7 @@ fn events() -> impl Strategy<Value = Event> {
 fn assert_finite(snapshot: &FeatureSnapshot) {
     assert!((0.0..=100.0).contains(&snapshot.nvx));
     for (_, f) in &snapshot.assets {
-        let optional = [
-            f.close,
-            f.sigma,
-            f.sigma_annual,
-            f.return_in_sigmas,
-        ];
+        let optional = [f.close, f.sigma, f.sigma_annual, f.return_in_sigmas];
         let always = [
             f.intensity,
             f.tone,
