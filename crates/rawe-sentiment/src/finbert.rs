@@ -110,9 +110,8 @@ impl FinBert {
         digest.update(config_bytes);
         digest.update(&weights);
         let digest = digest.finish();
-        let start = digest.as_ref().iter().take(4);
-        let hex: String = start.map(|byte| format!("{byte:02x}")).collect();
-        let name = format!("{name} {hex}");
+        let start = digest.as_ref().first_chunk().copied().unwrap_or_default();
+        let name = format!("{name} {:08x}", u32::from_be_bytes(start));
         let all = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu)?;
         let bert = if all.contains_tensor("bert.embeddings.word_embeddings.weight") {
             all.pp("bert")

@@ -15,7 +15,7 @@ use crate::voices::Budgets;
 use crate::volatility::VolatilityBook;
 
 /// Counts up when the layout of the state changes, or what the engine makes of events.
-const FORMAT: u16 = 3;
+const FORMAT: u16 = 4;
 
 #[derive(Serialize)]
 struct Written<'a> {
