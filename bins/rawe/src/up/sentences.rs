@@ -102,6 +102,7 @@ pub(crate) fn proposal(signal: &ArbitrageSignal) -> String {
         .filter(|text| !text.is_empty() && signal.signal_type != SignalType::CapitalLeads)
         // What does not hold together has no headline that speaks for it: it is small talk.
         .filter(|_| !matches!(evidence("coherence_rating"), Some("D" | "NR")))
+        .filter(|text| !speaks_of_others(text, signal.financial_asset.as_str()))
         .map_or_else(String::new, |text| {
             format!(": \u{201c}{}\u{201d}", shortened(text, 70))
         });
@@ -112,6 +113,19 @@ pub(crate) fn proposal(signal: &ArbitrageSignal) -> String {
         signal.financial_asset,
         dollars(size)
     )
+}
+
+/// Whether a headline tags assets, and this one is not among them: it may stand for a story that is
+/// told of many, but beside this asset it would only puzzle.
+fn speaks_of_others(headline: &str, asset: &str) -> bool {
+    let ticker = asset.split('/').next().unwrap_or(asset);
+    let mut tags = headline
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '$' && c != '.')
+        .filter_map(|word| word.strip_prefix('$'))
+        .map(|tag| tag.trim_end_matches('.'))
+        .filter(|tag| tag.starts_with(|c: char| c.is_ascii_alphabetic()))
+        .peekable();
+    tags.peek().is_some() && !tags.any(|tag| tag.eq_ignore_ascii_case(ticker))
 }
 
 fn shortened(text: &str, columns_max: usize) -> String {
@@ -196,4 +210,26 @@ pub(crate) fn near_miss(record: &RoundRecord) -> String {
         sides.join("; "),
         record.quorum
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_headline_is_quoted_beside_the_assets_it_tags() {
+        let cases = [
+            ("Apple beats estimates", "AAPL", false),
+            ("$AAPL beats, $5 a share", "AAPL", false),
+            ("$xom options expire", "NVDA", true),
+            ("is $TSLA the next $AAPL?", "AAPL", false),
+            ("up $5 and $10.", "AAPL", false),
+            ("$BTC, what now", "BTC/USD", false),
+            ("$ETH. And you?", "BTC/USD", true),
+            ("$BRK.B rises", "BRK.B", false),
+        ];
+        for (headline, asset, expected) in cases {
+            assert_eq!(speaks_of_others(headline, asset), expected, "{headline}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::report::{Row, Section};
 pub fn linking_section(set: &str, counts: &LinkingCounts) -> Section {
     let mut section = Section::new("linking", set, "Assets named in texts");
     section.note(
-        "A sample read by people; cashtags and the source's symbols are hidden, so this is about \
+        "A sample labelled by one reader; cashtags and the source's symbols are hidden, so this is about \
          names, products, people and bare tickers.",
     );
     let items = counts.items as u64;
