@@ -154,7 +154,8 @@ fn stream(path: &Path, args: &ProgressArgs) -> anyhow::Result<Section> {
     Ok(clustered.section(&name, &stories))
 }
 
-fn tell_faults(path: &Path, report: &files::FileReport) {
+/// Says on standard error which lines of a file were refused, if any were.
+pub(crate) fn tell_faults(path: &Path, report: &files::FileReport) {
     if report.refused() > 0 {
         eprintln!(
             "{}: {} lines refused: {}",

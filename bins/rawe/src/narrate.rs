@@ -18,6 +18,7 @@ use rawe_sentiment::Classes;
 use serde_json::{Value, json};
 
 use crate::evaluate::progress::{Progress, ProgressArgs};
+use crate::evaluate::tell_faults;
 use crate::output_folder::{OutputFolder, csv_text, time_text};
 
 /// The columns of forecasts of a range: both are ln(high / low - 1) of the coming session.
@@ -96,14 +97,7 @@ pub(crate) fn narrate(args: &NarrateArgs) -> anyhow::Result<()> {
 
 /// What became of a file's lines, for the manifest.
 fn told(path: &Path, report: &FileReport) -> Value {
-    if report.refused() > 0 {
-        eprintln!(
-            "{}: {} lines refused: {}",
-            path.display(),
-            report.refused(),
-            report.faults_text()
-        );
-    }
+    tell_faults(path, report);
     let name = path
         .file_name()
         .map(|name| name.to_string_lossy().into_owned());

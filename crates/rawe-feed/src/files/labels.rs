@@ -95,14 +95,7 @@ pub(super) fn read(path: &Path) -> Result<LabelFile, FileError> {
 }
 
 fn parse_row(record: &Record<'_>) -> Result<LabelledText, LineFault> {
-    let id = record.text("id");
-    if id.is_empty() {
-        return Err(LineFault::MissingField);
-    }
-    let text = record.text("text");
-    if text.is_empty() {
-        return Err(LineFault::NoText);
-    }
+    let (id, text) = record.id_and_text()?;
     let some = |name| Some(record.text(name)).filter(|text: &String| !text.is_empty());
     let label = match some("label")
         .map(|label| label.to_ascii_lowercase())

@@ -45,6 +45,18 @@ impl Record<'_> {
         }
     }
 
+    /// The id and the text of a row that must have both.
+    pub(super) fn id_and_text(&self) -> Result<(String, String), LineFault> {
+        let (id, text) = (self.text("id"), self.text("text"));
+        if id.is_empty() {
+            Err(LineFault::MissingField)
+        } else if text.is_empty() {
+            Err(LineFault::NoText)
+        } else {
+            Ok((id, text))
+        }
+    }
+
     /// The texts of a list: a JSON array, or a cell separated by spaces, `;`, `|` or `,`.
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         if let Self::Object(object) = self

@@ -52,13 +52,7 @@ pub(super) fn read(path: &Path) -> Result<StreamFile, FileError> {
 }
 
 fn parse_item(record: &Record<'_>) -> Result<StreamItem, LineFault> {
-    let (id, text) = (record.text("id"), record.text("text"));
-    if id.is_empty() {
-        return Err(LineFault::MissingField);
-    }
-    if text.is_empty() {
-        return Err(LineFault::NoText);
-    }
+    let (id, text) = record.id_and_text()?;
     let cluster = Some(record.text("cluster")).filter(|cluster| !cluster.is_empty());
     Ok(StreamItem { id, text, cluster })
 }
