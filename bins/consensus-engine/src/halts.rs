@@ -65,7 +65,7 @@ impl Halts {
             reasons.operator = match message.command {
                 ControlCommand::Halt => TradingState::Halted,
                 ControlCommand::Resume => TradingState::Active,
-                ControlCommand::Reduce => TradingState::Reducing,
+                ControlCommand::Reduce | ControlCommand::Flatten => TradingState::Reducing,
             };
             reasons.operator_reason.clone_from(&message.reason);
         });

@@ -319,6 +319,7 @@ mod tests {
                 side: Side::Buy,
                 amount: rawe_execution::broker::Amount::Quantity(Decimal::from(quantity)),
                 time_in_force: rawe_execution::broker::TimeInForce::Day,
+                kind: rawe_execution::broker::OrderKind::Market,
             };
             rawe_execution::broker::Broker::submit(broker.as_ref(), &order).await;
         }

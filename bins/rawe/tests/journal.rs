@@ -81,6 +81,7 @@ fn journal(directory: &Path) -> (PathBuf, String) {
         side: Side::Buy,
         amount: Amount::Notional(Decimal::from(1_000)),
         time_in_force: TimeInForce::Day,
+        kind: rawe_execution::broker::OrderKind::Market,
     };
     opened.decision_id = Some(decision_id.clone());
     opened.client_order_id = Some(order.client_order_id.clone());

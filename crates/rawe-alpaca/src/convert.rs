@@ -4,7 +4,7 @@
 
 use rawe_core::{AssetClass, Symbol, Timestamp};
 use rawe_execution::broker::{
-    Account, Amount, AssetInfo, BrokerClock, OrderReport, OrderRequest, OrderStatus,
+    Account, Amount, AssetInfo, BrokerClock, OrderKind, OrderReport, OrderRequest, OrderStatus,
     PositionReport, Side, TimeInForce,
 };
 use rust_decimal::Decimal;
@@ -188,7 +188,19 @@ pub(crate) fn order_request(order: &OrderRequest) -> types::OrderRequest {
             Side::Buy => OrderSide::Buy,
             Side::Sell => OrderSide::Sell,
         }),
-        order_type: Some(types::OrderType::Market),
+        order_type: Some(match order.kind {
+            OrderKind::Market => types::OrderType::Market,
+            OrderKind::Stop { .. } => types::OrderType::Stop,
+            OrderKind::StopLimit { .. } => types::OrderType::StopLimit,
+        }),
+        stop_price: match order.kind {
+            OrderKind::Market => None,
+            OrderKind::Stop { stop } | OrderKind::StopLimit { stop, .. } => Some(stop.normalize()),
+        },
+        limit_price: match order.kind {
+            OrderKind::Market | OrderKind::Stop { .. } => None,
+            OrderKind::StopLimit { limit, .. } => Some(limit.normalize()),
+        },
         time_in_force: Some(match order.time_in_force {
             TimeInForce::Day => types::TimeInForce::Day,
             TimeInForce::Gtc => types::TimeInForce::Gtc,

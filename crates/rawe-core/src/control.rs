@@ -14,6 +14,8 @@ pub enum ControlCommand {
     Resume,
     /// Only orders that shrink a position.
     Reduce,
+    /// Cancel our orders, close our positions, and open none until resumed.
+    Flatten,
 }
 
 /// One entry of `rawe:control`.

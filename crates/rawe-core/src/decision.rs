@@ -77,11 +77,21 @@ pub enum RoundOutcome {
     JournalFailed,
     /// Fewer than K agents are alive.
     TooFewAlive,
+    /// Enough heads agreed, but not more than half of the earned weight.
+    WeightShort,
+    /// The limit on orders a minute is reached.
+    CapOrderRate,
+    /// The day's loss has reached its limit.
+    DailyLoss,
+    /// There is no price fresh enough to size the order by.
+    QuoteStale,
+    /// What the broker holds is not known well enough to trade.
+    Unreconciled,
 }
 
 impl RoundOutcome {
     /// All outcomes, for tables and counters.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 27] = [
         Self::Opened,
         Self::Closed,
         Self::NoQuorum,
@@ -104,6 +114,11 @@ impl RoundOutcome {
         Self::BrokerRejected,
         Self::JournalFailed,
         Self::TooFewAlive,
+        Self::WeightShort,
+        Self::CapOrderRate,
+        Self::DailyLoss,
+        Self::QuoteStale,
+        Self::Unreconciled,
     ];
 
     /// The outcome as it appears in records and logs.
@@ -131,6 +146,11 @@ impl RoundOutcome {
             Self::BrokerRejected => "BROKER_REJECTED",
             Self::JournalFailed => "JOURNAL_FAILED",
             Self::TooFewAlive => "TOO_FEW_ALIVE",
+            Self::WeightShort => "WEIGHT_SHORT",
+            Self::CapOrderRate => "CAP_ORDER_RATE",
+            Self::DailyLoss => "DAILY_LOSS",
+            Self::QuoteStale => "QUOTE_STALE",
+            Self::Unreconciled => "UNRECONCILED",
         }
     }
 
@@ -159,6 +179,11 @@ impl RoundOutcome {
             Self::BrokerRejected => "the broker refused the order",
             Self::JournalFailed => "the journal could not be written, so nothing was sent",
             Self::TooFewAlive => "fewer than K agents are alive",
+            Self::WeightShort => "enough heads agreed, but not more than half of the earned weight",
+            Self::CapOrderRate => "the limit on orders a minute is reached",
+            Self::DailyLoss => "the day's loss has reached its limit",
+            Self::QuoteStale => "there is no price fresh enough to size the order by",
+            Self::Unreconciled => "what the broker holds is not known well enough to trade",
         }
     }
 
@@ -189,6 +214,11 @@ impl RoundOutcome {
             Self::BrokerRejected => "read the broker's words in `rawe why` of the round",
             Self::JournalFailed => "make room on the disk and start the engine again",
             Self::TooFewAlive => "start the agents that `rawe status` shows as absent",
+            Self::WeightShort => "see `rawe agents`: who earned which weight, and why",
+            Self::CapOrderRate => "wait a minute, or raise risk.orders_per_minute_max",
+            Self::DailyLoss => "wait for the next day, or raise risk.daily_loss_max",
+            Self::QuoteStale => "see that the broker's prices are alive, or wait for the session",
+            Self::Unreconciled => "see `rawe status`: the broker does not answer the engine",
         })
     }
 

@@ -18,6 +18,7 @@ pub mod signal;
 pub mod signal_parse;
 pub mod stance;
 pub mod symbol;
+pub mod trade;
 
 pub use clock::{Acknowledgement, ClockInstant, ClockMode};
 pub use decision::{Purpose, RoundOutcome, RoundRecord, RoundVote};
@@ -30,6 +31,7 @@ pub use signal::{AgentRef, ArbitrageSignal, Direction, ProposedTrade, SignalType
 pub use signal_parse::parse_signal;
 pub use stance::{Stance, StanceMessage};
 pub use symbol::{AssetClass, Symbol};
+pub use trade::{ClosedTrade, ExitReason, Fill, Hindsight, TradeVote, WeightChange};
 
 /// An instant of market time or wall time, always UTC.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

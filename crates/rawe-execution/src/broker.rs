@@ -37,7 +37,31 @@ pub enum TimeInForce {
     Ioc,
 }
 
-/// A market order, as it goes to the broker.
+/// At which price an order may fill.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum OrderKind {
+    /// At the market's.
+    #[default]
+    Market,
+    /// At the market's once the price has touched the stop. Stocks only.
+    Stop {
+        /// USD a unit.
+        #[serde(with = "rust_decimal::serde::str")]
+        stop: Decimal,
+    },
+    /// At the limit or better once the price has touched the stop.
+    StopLimit {
+        /// USD a unit.
+        #[serde(with = "rust_decimal::serde::str")]
+        stop: Decimal,
+        /// USD a unit.
+        #[serde(with = "rust_decimal::serde::str")]
+        limit: Decimal,
+    },
+}
+
+/// An order, as it goes to the broker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderRequest {
     /// Our id, unique for ever in the account.
@@ -50,6 +74,9 @@ pub struct OrderRequest {
     pub amount: Amount,
     /// How long.
     pub time_in_force: TimeInForce,
+    /// At which price.
+    #[serde(default)]
+    pub kind: OrderKind,
 }
 
 /// Where an order stands. Only [`OrderStatus::is_terminal`] ones never change again.

@@ -6,7 +6,9 @@
 use rawe_core::{AssetClass, ClientOrderId, Direction, Purpose, Symbol};
 use rust_decimal::Decimal;
 
-use crate::broker::{Amount, AssetInfo, OrderRequest, PositionReport, Side, TimeInForce};
+use crate::broker::{
+    Amount, AssetInfo, OrderKind, OrderRequest, PositionReport, Side, TimeInForce,
+};
 use crate::refusal::OrderRefusal;
 
 /// Alpaca's smallest order, USD; a position worth less is dust.
@@ -75,6 +77,7 @@ pub fn build_order(
         side,
         amount,
         time_in_force,
+        kind: OrderKind::Market,
     })
 }
 

@@ -8,6 +8,7 @@
 pub mod broker;
 pub mod build;
 pub mod chain;
+pub mod desk;
 pub mod gate;
 pub mod journal;
 pub mod refusal;

@@ -8,7 +8,21 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension};
 const APPLICATION_ID: i64 = 0x5241_5745;
 
 /// Every version ever released, oldest first; never edited, only added to.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "rounds, intents, reports, resolutions", VERSION_1)];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "rounds, intents, reports, resolutions", VERSION_1),
+    (2, "events", VERSION_2),
+];
+
+const VERSION_2: &str = "
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    entry TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER events_keep BEFORE UPDATE ON events
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER events_stay BEFORE DELETE ON events
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+";
 
 const VERSION_1: &str = "
 CREATE TABLE rounds (

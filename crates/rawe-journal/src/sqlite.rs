@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::SecondsFormat;
 use rawe_core::{ClientOrderId, Purpose, RoundRecord, Symbol, Timestamp};
 use rawe_execution::broker::OrderReport;
-use rawe_execution::journal::{Intent, Journal, JournalError, Resolution};
+use rawe_execution::journal::{Intent, Journal, JournalEntry, JournalError, Resolution};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -136,6 +136,28 @@ pub(crate) fn records<T: DeserializeOwned>(
 }
 
 impl Journal for SqliteJournal {
+    fn commit(&mut self, entries: &[JournalEntry]) -> Result<(), JournalError> {
+        const DOING: &str = "committing entries";
+        let transaction = self.connection.transaction().map_err(failed(DOING))?;
+        for entry in entries {
+            let text = json(DOING, entry)?;
+            transaction
+                .prepare_cached("INSERT INTO events (entry) VALUES (?1)")
+                .and_then(|mut statement| statement.execute([text]))
+                .map_err(failed(DOING))?;
+        }
+        transaction.commit().map_err(failed(DOING))
+    }
+
+    fn history(&self) -> Result<Vec<JournalEntry>, JournalError> {
+        records(
+            &self.connection,
+            "reading what happened",
+            "SELECT entry FROM events WHERE entry ->> '$.entry' <> 'hindsight' ORDER BY seq",
+            [],
+        )
+    }
+
     fn record_round(&mut self, round: &RoundRecord) -> Result<(), JournalError> {
         const DOING: &str = "recording a round";
         let record = json(DOING, round)?;

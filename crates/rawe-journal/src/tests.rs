@@ -29,6 +29,7 @@ fn intent(deployment: &str, purpose: Purpose) -> Intent {
             side: Side::Buy,
             amount: Amount::Notional("500.25".parse().unwrap()),
             time_in_force: TimeInForce::Day,
+            kind: rawe_execution::broker::OrderKind::Market,
         },
         decision_id,
         round_id: "AAPL@1".into(),

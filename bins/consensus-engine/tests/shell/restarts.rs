@@ -21,6 +21,7 @@ fn intent() -> Intent {
             side: Side::Buy,
             amount: Amount::Notional(Decimal::from(1_000)),
             time_in_force: TimeInForce::Day,
+            kind: rawe_execution::broker::OrderKind::Market,
         },
         decision_id,
         decided_at: now,

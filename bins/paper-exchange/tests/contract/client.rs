@@ -33,6 +33,7 @@ fn request(name: &str, side: Side, amount: Amount, deployment: &str) -> OrderReq
         } else {
             TimeInForce::Day
         },
+        kind: rawe_execution::broker::OrderKind::Market,
     }
 }
 

@@ -20,6 +20,7 @@ fn request() -> OrderRequest {
         side: Side::Buy,
         amount: Amount::Notional("1000.10".parse().unwrap()),
         time_in_force: TimeInForce::Day,
+        kind: rawe_execution::broker::OrderKind::Market,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rawe_core::{ClientOrderId, Purpose, RoundRecord, Symbol, Timestamp};
 
 use crate::broker::OrderReport;
-use crate::journal::{Intent, Journal, JournalError, Resolution};
+use crate::journal::{Intent, Journal, JournalEntry, JournalError, Resolution};
 
 /// A journal in memory. `failing` makes every write fail, as a full disk does.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,8 @@ pub struct MemoryJournal {
     pub reports: Vec<(Timestamp, OrderReport)>,
     /// Ends, in order.
     pub resolutions: Vec<(ClientOrderId, Resolution)>,
+    /// Everything committed, in order.
+    pub entries: Vec<JournalEntry>,
     /// Whether writes fail.
     pub failing: bool,
 }
@@ -35,6 +37,21 @@ impl MemoryJournal {
 }
 
 impl Journal for MemoryJournal {
+    fn commit(&mut self, entries: &[JournalEntry]) -> Result<(), JournalError> {
+        self.check("committing")?;
+        self.entries.extend_from_slice(entries);
+        Ok(())
+    }
+
+    fn history(&self) -> Result<Vec<JournalEntry>, JournalError> {
+        let tells = |entry: &&JournalEntry| match entry {
+            JournalEntry::Round(round) => round.outcome.is_decision(),
+            JournalEntry::Hindsight(_) => false,
+            _ => true,
+        };
+        Ok(self.entries.iter().filter(tells).cloned().collect())
+    }
+
     fn record_round(&mut self, round: &RoundRecord) -> Result<(), JournalError> {
         self.check("recording a round")?;
         self.rounds.push(round.clone());

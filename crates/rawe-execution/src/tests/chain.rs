@@ -39,6 +39,7 @@ fn intent(id: &DecisionId, purpose: Purpose) -> Intent {
             side: Side::Buy,
             amount: Amount::Quantity(super::dec("10")),
             time_in_force: TimeInForce::Day,
+            kind: crate::broker::OrderKind::Market,
         },
         decided_at: at(0),
         void_after: at(60),
