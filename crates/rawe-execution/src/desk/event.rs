@@ -107,6 +107,9 @@ pub enum DeskEvent {
     /// The engine has started, or a replay begins: read the account, resolve what is open. The
     /// entries are the journal's history.
     Started(Vec<JournalEntry>),
+    /// Somebody votes on this asset: find out what may be done with it and when we last traded it,
+    /// and tell [`OrderNews::Asset`] and [`OrderNews::Holding`].
+    AssetWanted(Symbol),
     /// The collective decided.
     Decided(Box<Decision>),
     /// The journal has committed a batch.
