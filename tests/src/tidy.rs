@@ -10,7 +10,7 @@ use functions::functions_of;
 use sources::{Source, manifest, root, rust_sources, text_sources};
 
 /// Crates that are synchronous and deterministic: state in, event in, effects out.
-const PURE_CRATES: [&str; 8] = [
+const PURE_CRATES: [&str; 9] = [
     "rawe-core",
     "rawe-narrative",
     "rawe-agent",
@@ -18,6 +18,7 @@ const PURE_CRATES: [&str; 8] = [
     "rawe-evaluation",
     "rawe-consensus",
     "rawe-execution",
+    "rawe-collective",
     "rawe-market",
 ];
 /// What a pure crate must not even depend on.
