@@ -27,40 +27,7 @@ pub enum TradingState {
     Halted,
 }
 
-/// The `[risk]` section: limits on money, in USD. Openings are shrunk to fit into them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RiskLimits {
-    /// The largest order.
-    pub order_notional_max: Decimal,
-    /// The largest sum of the absolute values of all positions, in-flight and unknown included.
-    pub gross_notional_max: Decimal,
-}
-
-impl Default for RiskLimits {
-    fn default() -> Self {
-        Self {
-            order_notional_max: Decimal::from(50_000),
-            gross_notional_max: Decimal::from(200_000),
-        }
-    }
-}
-
-impl RiskLimits {
-    /// Every problem of the section, one sentence each.
-    pub fn problems(&self) -> Vec<String> {
-        [
-            ("order_notional_max", self.order_notional_max),
-            ("gross_notional_max", self.gross_notional_max),
-        ]
-        .into_iter()
-        .filter(|(_, limit)| *limit < ORDER_NOTIONAL_MIN)
-        .map(|(name, limit)| {
-            format!("risk.{name} is {limit}; it must be at least {ORDER_NOTIONAL_MIN} USD")
-        })
-        .collect()
-    }
-}
+use crate::limits::RiskLimits;
 
 /// How much more than the last price Alpaca reserves for an order in units: its market buys are
 /// collared 4 % above the market, and its shorts valued 3 % above the ask.

@@ -11,6 +11,7 @@ pub mod chain;
 pub mod desk;
 pub mod gate;
 pub mod journal;
+pub mod limits;
 pub mod refusal;
 pub mod settle;
 pub mod submission;
@@ -20,7 +21,9 @@ pub mod tracker;
 
 pub use build::{OrderIntentInput, build_order, is_dust};
 pub use chain::next_decision_id;
-pub use gate::{ApprovedOrder, Gate, GateInput, RiskLimits, TradingState};
+pub use desk::{Books, Desk, DeskSettings, ExitRules, Line};
+pub use gate::{ApprovedOrder, Gate, GateInput, TradingState};
+pub use limits::{PriceRule, RiskLimits, SkewRule};
 pub use refusal::OrderRefusal;
 pub use settle::{SettleError, Until, resolve_unresolved, settle};
 pub use submission::{Action, End, Event, Phase, Submission};

@@ -76,15 +76,15 @@ pub enum Answer {
 }
 
 /// Where the operator's word came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ControlSource {
     /// `rawe:control`.
     Bus,
-    /// The `HALT` file beside the journal.
+    /// The `HALT` file beside the journal: its own memory, so not kept over a restart either.
     File,
-    /// SIGUSR1.
+    /// SIGUSR1. Only a resume from the bus takes it back.
     Signal,
-    /// The engine itself: something it depends on broke, or it lost the lease.
+    /// The engine itself: it lost the lease, or a replay has ended. Not kept over a restart.
     Engine,
 }
 
