@@ -6,6 +6,15 @@
 //! fill mean to the other side, prices and volatilities from bars, records and counts. No clock,
 //! no I/O, no waiting: the engine and the simulator perform what it asks for.
 
+mod collective;
+mod counts;
 mod event;
+mod history;
+mod instants;
+mod intake;
+mod news;
+mod volatility;
 
+pub use collective::{Collective, CollectiveSettings};
+pub use counts::Counts;
 pub use event::{Input, Output};

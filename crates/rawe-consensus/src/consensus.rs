@@ -171,12 +171,16 @@ impl Consensus {
 
     /// The next instant of market time at which [`Event::Tick`] would change something, if any.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let rounds = self.deadlines.first().map(|(at, _)| *at);
         let exits = self
             .assets
             .iter()
             .filter_map(|(asset, state)| self.exit_due(asset, state));
-        exits.chain(rounds).min()
+        exits.chain(self.next_round_deadline()).min()
+    }
+
+    /// The part of [`Consensus::next_deadline`] that costs nothing: when the next round ends.
+    pub fn next_round_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(at, _)| *at)
     }
 
     /// Whether rounds are decided when complete rather than at the K-th vote.
@@ -319,16 +323,21 @@ impl Consensus {
     }
 
     fn on_tick(&mut self, now: Timestamp) -> Vec<Effect> {
-        let nothing_due = self.deadlines.first().is_none_or(|(at, _)| *at > now);
-        let due = if nothing_due {
-            Vec::new()
-        } else {
-            self.open_rounds(|round| round.deadline <= now)
-        };
+        let due = self.due_rounds(now);
         let mut effects = self.close_rounds(due, now);
         effects.extend(self.check_exits(now, false));
         self.prune(now);
         closes_first(effects)
+    }
+
+    /// The rounds whose timer has run out; the others are not looked at.
+    fn due_rounds(&self, now: Timestamp) -> Vec<(Symbol, OpenRound)> {
+        let due = self.deadlines.iter().take_while(|(at, _)| *at <= now);
+        due.filter_map(|(_, asset)| self.assets.get(asset).map(|state| (asset, state)))
+            .flat_map(|(asset, state)| state.open.iter().map(move |round| (asset, *round)))
+            .filter(|(_, round)| round.deadline <= now)
+            .map(|(asset, round)| (asset.clone(), round))
+            .collect()
     }
 
     fn open_rounds(&self, wanted: impl Fn(&OpenRound) -> bool) -> Vec<(Symbol, OpenRound)> {
