@@ -98,6 +98,19 @@ impl Bus for FailingBus {
     async fn fields(&self, hash: &str) -> Result<BTreeMap<String, Vec<u8>>, BusError> {
         self.inner.fields(hash).await
     }
+
+    async fn lease(
+        &self,
+        name: &str,
+        holder: rawe_bus::LeaseHolder<'_>,
+        ttl: Duration,
+    ) -> Result<rawe_bus::Lease, BusError> {
+        self.inner.lease(name, holder, ttl).await
+    }
+
+    async fn release_lease(&self, name: &str, boot: &str) -> Result<(), BusError> {
+        self.inner.release_lease(name, boot).await
+    }
 }
 
 fn item(number: usize) -> NewsItem {

@@ -89,6 +89,36 @@ pub struct Subscription {
     pub events: mpsc::Receiver<BusEvent>,
 }
 
+/// Who asks for a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseHolder<'a> {
+    /// This start of the process; no spaces.
+    pub boot: &'a str,
+    /// What holds it over restarts: a later boot of the same holder takes it over at once, because
+    /// something else (such as a locked file) keeps two of them from living at the same time.
+    pub holder: &'a str,
+}
+
+/// The answer to who may act under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// The asking boot, for the time asked for from now on.
+    Held {
+        /// Grows with every change of hands, so that what an earlier holder does late can be told
+        /// from what the present one does.
+        token: u64,
+    },
+    /// Somebody else.
+    Taken {
+        /// Who.
+        holder: String,
+        /// Its token.
+        token: u64,
+        /// For how long yet, unless it is renewed.
+        left: Duration,
+    },
+}
+
 /// Why the bus did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
@@ -176,4 +206,16 @@ pub trait Bus: fmt::Debug + Send + Sync {
 
     /// All fields of a hash.
     async fn fields(&self, hash: &str) -> Result<BTreeMap<String, Vec<u8>>, BusError>;
+
+    /// Takes or renews the lease on `name` for `ttl`, or says who has it. Asking again with the
+    /// same boot renews; a lease that was not renewed in time is free.
+    async fn lease(
+        &self,
+        name: &str,
+        holder: LeaseHolder<'_>,
+        ttl: Duration,
+    ) -> Result<Lease, BusError>;
+
+    /// Gives a lease back, if this boot has it.
+    async fn release_lease(&self, name: &str, boot: &str) -> Result<(), BusError>;
 }

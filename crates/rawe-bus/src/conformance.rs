@@ -5,7 +5,9 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use crate::testing::RedisServer;
-use crate::{Bus, BusEvent, EntryId, MemoryBus, RedisBus, StreamAppend, Subscription};
+use crate::{
+    Bus, BusEvent, EntryId, Lease, LeaseHolder, MemoryBus, RedisBus, StreamAppend, Subscription,
+};
 
 const SOON: Duration = Duration::from_secs(10);
 const PLENTY: usize = 1_000;
@@ -47,6 +49,55 @@ async fn keeps_every_promise(bus: &dyn Bus) {
     trims_only_what_is_too_much(bus).await;
     clears_streams_and_keeps_counting(bus).await;
     keeps_fields_of_hashes(bus).await;
+    leases_to_one_at_a_time(bus).await;
+}
+
+async fn leases_to_one_at_a_time(bus: &dyn Bus) {
+    let asking = |boot, holder| LeaseHolder { boot, holder };
+    let (long, short) = (Duration::from_mins(1), Duration::from_millis(1));
+    let take = |boot, holder, ttl| bus.lease("desk", asking(boot, holder), ttl);
+    let token_of = |lease| match lease {
+        Lease::Held { token } => token,
+        Lease::Taken { .. } => panic!("not held: {lease:?}"),
+    };
+    let first = token_of(take("boot-1", "host a", long).await.unwrap());
+    assert_eq!(
+        token_of(take("boot-1", "host a", long).await.unwrap()),
+        first
+    );
+    let Lease::Taken {
+        holder,
+        token,
+        left,
+    } = take("boot-2", "host b", long).await.unwrap()
+    else {
+        panic!("two hold it");
+    };
+    assert_eq!((holder.as_str(), token), ("host a", first));
+    assert!(left > Duration::from_secs(50) && left <= long, "{left:?}");
+    let other = bus.lease("other", asking("boot-2", "host b"), long).await;
+    token_of(other.unwrap());
+    // Another start of the same holder takes it over, and the one before has it no more.
+    let second = token_of(take("boot-3", "host a", long).await.unwrap());
+    assert!(second > first, "{second} after {first}");
+    bus.release_lease("desk", "boot-1").await.unwrap();
+    assert!(matches!(
+        take("boot-2", "host b", long).await.unwrap(),
+        Lease::Taken { .. }
+    ));
+    bus.release_lease("desk", "boot-3").await.unwrap();
+    let third = token_of(take("boot-2", "host b", short).await.unwrap());
+    assert!(third > second);
+    // Not renewed in time: free.
+    let fourth = timeout(SOON, async {
+        loop {
+            if let Lease::Held { token } = take("boot-4", "host c", long).await.unwrap() {
+                return token;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    assert!(fourth.await.unwrap() > third);
 }
 
 async fn delivers_messages_in_order(bus: &dyn Bus) {

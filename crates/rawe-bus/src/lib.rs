@@ -5,6 +5,7 @@
 //! which are `rawe-core`'s.
 
 mod bus;
+mod leases;
 mod memory;
 mod queue;
 mod redis_bus;
@@ -18,6 +19,8 @@ mod conformance;
 #[cfg(test)]
 mod faults;
 
-pub use bus::{Bus, BusError, BusEvent, Entry, EntryId, StreamAppend, Subscription};
+pub use bus::{
+    Bus, BusError, BusEvent, Entry, EntryId, Lease, LeaseHolder, StreamAppend, Subscription,
+};
 pub use memory::MemoryBus;
 pub use redis_bus::{RedisBus, describe_url};

@@ -9,8 +9,11 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::leases::Leases;
 use crate::queue::{EventQueue, reader_channel};
-use crate::{Bus, BusError, BusEvent, Entry, EntryId, StreamAppend, Subscription};
+use crate::{
+    Bus, BusError, BusEvent, Entry, EntryId, Lease, LeaseHolder, StreamAppend, Subscription,
+};
 
 /// A bus in memory. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +35,7 @@ struct State {
     hashes: HashMap<String, BTreeMap<String, Vec<u8>>>,
     /// Ids count appends of the whole bus, so that they never depend on a clock.
     appends: u64,
+    leases: Leases,
 }
 
 impl MemoryBus {
@@ -215,5 +219,19 @@ impl Bus for MemoryBus {
 
     async fn fields(&self, hash: &str) -> Result<BTreeMap<String, Vec<u8>>, BusError> {
         Ok(self.lock().hashes.get(hash).cloned().unwrap_or_default())
+    }
+
+    async fn lease(
+        &self,
+        name: &str,
+        holder: LeaseHolder<'_>,
+        ttl: Duration,
+    ) -> Result<Lease, BusError> {
+        Ok(self.lock().leases.take(name, holder, ttl))
+    }
+
+    async fn release_lease(&self, name: &str, boot: &str) -> Result<(), BusError> {
+        self.lock().leases.give_back(name, boot);
+        Ok(())
     }
 }

@@ -9,8 +9,9 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::BusEvent;
 
-/// How many events may sit in the channel to the reader, besides those in the queue.
-const READER_BUFFER: usize = 1;
+/// How many events may sit in the channel to the reader, besides those in the queue: enough that a
+/// burst is handed over without a change of tasks for every message.
+const READER_BUFFER: usize = 32;
 
 /// Makes the channel over which a queue is read.
 pub(crate) fn reader_channel() -> (mpsc::Sender<BusEvent>, mpsc::Receiver<BusEvent>) {

@@ -17,7 +17,9 @@ use tokio::time::timeout;
 
 use crate::redis_error::{classify, unanswered};
 use crate::redis_subscription;
-use crate::{Bus, BusError, Entry, EntryId, StreamAppend, Subscription};
+use crate::{
+    Bus, BusError, Entry, EntryId, Lease, LeaseHolder, StreamAppend, Subscription, leases,
+};
 
 /// How long one try to connect may take.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -398,5 +400,19 @@ impl Bus for RedisBus {
         let mut command = redis::cmd("HGETALL");
         command.arg(hash);
         self.query(&command).await
+    }
+
+    async fn lease(
+        &self,
+        name: &str,
+        holder: LeaseHolder<'_>,
+        ttl: Duration,
+    ) -> Result<Lease, BusError> {
+        leases::read(self.query(&leases::take(name, holder, ttl)).await?)
+    }
+
+    async fn release_lease(&self, name: &str, boot: &str) -> Result<(), BusError> {
+        let command = leases::give_back(name, boot);
+        self.query::<redis::Value>(&command).await.map(drop)
     }
 }
