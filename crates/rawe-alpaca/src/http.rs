@@ -12,20 +12,21 @@ use std::time::Duration;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use rawe_core::Timestamp;
 use rawe_execution::broker::BrokerError;
 
+use crate::rate_budget::{Leave, RateBudget, RateWatch};
+use crate::redaction::Redaction;
 use crate::settings::{ClientError, Settings, is_loopback};
 use crate::types::ErrorBody;
 
 /// The largest answer read, in bytes: ten thousand bars are about two million.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// The longest piece of a server's message that is passed on, in characters.
-const MESSAGE_CHARS_MAX: usize = 300;
 /// Wait before a read is repeated, in milliseconds; up to as much again is added at random.
 const RETRY_WAIT_MS: u64 = 250;
 /// An idle connection is dropped before a server would, so that no order meets a dead one.
@@ -37,7 +38,8 @@ pub(crate) struct Http {
     client: reqwest::Client,
     base: Url,
     limiter: Option<Arc<DefaultDirectRateLimiter>>,
-    secrets: [SecretString; 2],
+    watch: Arc<RateWatch>,
+    redaction: Redaction,
 }
 
 impl fmt::Debug for Http {
@@ -70,7 +72,8 @@ impl Http {
                 limiter: settings
                     .requests_per_minute(base)
                     .map(|rate| Arc::new(limiter(rate))),
-                secrets: [settings.key_id.clone(), settings.secret_key.clone()],
+                watch: Arc::new(RateWatch::default()),
+                redaction: Redaction::of(settings),
             }),
         )
     }
@@ -104,6 +107,8 @@ impl Http {
         }
         let mut response = request.send().await.map_err(|error| self.fault(error))?;
         let status = response.status();
+        let too_many = status == StatusCode::TOO_MANY_REQUESTS;
+        self.watch.note(response.headers(), too_many, wall_now());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.fault(error))? {
             if body.len() + chunk.len() > ANSWER_BYTES_MAX {
@@ -129,18 +134,21 @@ impl Http {
         self.once(Method::DELETE, self.url(path, &[]), None).await
     }
 
-    /// Reads; repeats once after a fault, a 429 or a 5xx.
+    /// Reads; repeats once after a fault, a 429 or a 5xx. After a 429 that says for how long, no
+    /// read goes out before.
     pub(crate) async fn get(
         &self,
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Answer, BrokerError> {
         let url = self.url(path, query);
+        self.wait_for_leave().await?;
         let first = self.once(Method::GET, url.clone(), None).await;
         let answer = match first {
             Ok(answer) if !is_passing(answer.status) => return Ok(answer),
             _ => {
                 tokio::time::sleep(retry_wait()).await;
+                self.wait_for_leave().await?;
                 self.once(Method::GET, url, None).await
             }
         };
@@ -150,6 +158,21 @@ impl Http {
             }
             Ok(answer) => Ok(answer),
             Err(Fault(reason)) => Err(BrokerError::Unavailable(reason)),
+        }
+    }
+
+    /// Waits until the server's last "too many" is over, if that is soon.
+    async fn wait_for_leave(&self) -> Result<(), BrokerError> {
+        match self.watch.leave() {
+            Leave::Now => Ok(()),
+            Leave::After(wait) => {
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+            Leave::Refused(wait) => Err(BrokerError::Unavailable(format!(
+                "429 too many requests; the server asked for {} s of quiet",
+                wait.as_secs()
+            ))),
         }
     }
 
@@ -227,17 +250,14 @@ impl Http {
         Fault(self.clean(&text))
     }
 
-    /// Cuts a text short and takes the keys out, should a server ever echo them.
+    /// See [`Redaction::clean`].
     pub(crate) fn clean(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in &self.secrets {
-            let secret = secret.expose_secret();
-            // Short words such as the exchange's `paper` are no secrets and would garble texts.
-            if secret.len() >= 8 {
-                text = text.replace(secret, "[key]");
-            }
-        }
-        text.chars().take(MESSAGE_CHARS_MAX).collect()
+        self.redaction.clean(text)
+    }
+
+    /// The newest word of the server on its rate limit.
+    pub(crate) fn rate_budget(&self) -> Option<RateBudget> {
+        self.watch.budget()
     }
 }
 
@@ -282,6 +302,15 @@ fn limiter(rate: NonZeroU32) -> DefaultDirectRateLimiter {
     let burst = NonZeroU32::new(rate.get() / 10).unwrap_or(NonZeroU32::MIN);
     let steady = NonZeroU32::new(rate.get() - burst.get()).unwrap_or(NonZeroU32::MIN);
     RateLimiter::direct(Quota::per_minute(steady).allow_burst(burst))
+}
+
+/// Wall time, only to tell how far ahead a date in a header is.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "headers carry dates of the wall clock, no decision hangs on them"
+)]
+fn wall_now() -> Timestamp {
+    chrono::Utc::now()
 }
 
 /// Random, so that processes that failed together do not come back together.

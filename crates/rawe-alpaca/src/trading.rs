@@ -15,6 +15,7 @@ use rust_decimal::Decimal;
 use crate::convert::{self, Unreadable};
 use crate::data::DataClient;
 use crate::http::{Answer, Fault, Http, is_passing};
+use crate::rate_budget::RateBudget;
 use crate::settings::{ClientError, Settings};
 use crate::types;
 
@@ -53,6 +54,12 @@ impl TradingClient {
         to: NaiveDate,
     ) -> Result<Vec<types::CalendarDay>, BrokerError> {
         self.data.calendar(from, to).await
+    }
+
+    /// The newest word of the broker on its rate limit; `None` before the first answer, and for
+    /// servers that say nothing of one.
+    pub fn rate_budget(&self) -> Option<RateBudget> {
+        self.http.rate_budget()
     }
 
     fn known_pairs(&self) -> Vec<Symbol> {

@@ -5,6 +5,7 @@
 //! made only in the shells; here they are derived from a run's seed, so that replays repeat them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ring::digest;
@@ -16,29 +17,29 @@ use crate::{Purpose, Symbol};
 /// The longest agent id or boot id accepted, in bytes.
 const NAME_LENGTH_MAX: usize = 64;
 
-/// A voter's stable id, such as `alpha-aggressor`.
+/// A voter's stable id, such as `alpha-aggressor`. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct AgentId(String);
+pub struct AgentId(Arc<str>);
 
-/// One start of a process: sequences count up within it.
+/// One start of a process: sequences count up within it. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct BootId(String);
+pub struct BootId(Arc<str>);
 
 /// Why a text is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a name; use 1 to 64 lower-case letters, digits, '-' and '_'")]
 pub struct NameError(String);
 
-fn checked_name(text: &str) -> Result<String, NameError> {
+fn checked_name(text: &str) -> Result<Arc<str>, NameError> {
     let valid = !text.is_empty()
         && text.len() <= NAME_LENGTH_MAX
         && text
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
     if valid {
-        Ok(text.to_owned())
+        Ok(text.into())
     } else {
         Err(NameError(text.chars().take(NAME_LENGTH_MAX).collect()))
     }
@@ -70,7 +71,7 @@ macro_rules! name_type {
 
         impl From<$name> for String {
             fn from(name: $name) -> Self {
-                name.0
+                name.0.as_ref().to_owned()
             }
         }
 
@@ -87,14 +88,14 @@ name_type!(BootId);
 impl AgentId {
     /// The id of a founding agent, whose text is known to be well-formed.
     pub(crate) fn founding(id: &'static str) -> Self {
-        Self(id.to_owned())
+        Self(id.into())
     }
 }
 
 impl BootId {
     /// The boot id of a UUID.
     pub fn from_uuid(id: Uuid) -> Self {
-        Self(id.as_simple().to_string())
+        Self(id.as_simple().to_string().into())
     }
 }
 

@@ -154,6 +154,10 @@ pub struct WeightChange {
     pub weights_millionths: BTreeMap<AgentId, u64>,
     /// How many trades each agent has been credited or debited for.
     pub trades: BTreeMap<AgentId, u64>,
+    /// What each agent has earned so far: the natural logarithm of its weight before sample,
+    /// scale and limits, millionths. With `trades` it is all that the next change starts from.
+    #[serde(default)]
+    pub scores_millionths: BTreeMap<AgentId, i64>,
     /// One sentence that tells a person why.
     pub reason: String,
 }

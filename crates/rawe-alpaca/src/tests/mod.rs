@@ -1,6 +1,7 @@
 //! The clients against a scripted server on loopback: every status, every fault.
 
 mod data;
+mod rate;
 mod server;
 mod submit;
 mod trading;

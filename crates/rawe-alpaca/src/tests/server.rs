@@ -13,6 +13,8 @@ use url::Url;
 pub(crate) enum Play {
     /// An answer.
     Answer(u16, String),
+    /// An answer with more headers, each with its line end.
+    Headed(u16, &'static str, String),
     /// The request is read and the connection closed.
     Drop,
     /// The request is read and the connection reset.
@@ -139,6 +141,10 @@ async fn serve(
             } else {
                 head(status, body.len()) + &body
             }
+        }
+        Play::Headed(status, headers, body) => {
+            let head = head(status, body.len());
+            head.trim_end().to_owned() + "\r\n" + headers + "\r\n" + &body
         }
         Play::Half(status, body) => head(status, body.len()) + &body[..body.len() / 2],
         Play::Rubbish => "this is not http at all\r\n\r\n".to_owned(),

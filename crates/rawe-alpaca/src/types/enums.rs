@@ -136,6 +136,48 @@ open_enum!(
 );
 
 open_enum!(
+    /// What `trade_updates` tell of an order.
+    TradeEvent {
+        /// Taken, not routed yet.
+        Accepted => "accepted",
+        /// Routed to be executed.
+        New => "new",
+        /// On its way there.
+        PendingNew => "pending_new",
+        /// Completely filled: the last fill says so.
+        Fill => "fill",
+        /// Some of it filled.
+        PartialFill => "partial_fill",
+        /// Cancelled; some of it may be filled.
+        Canceled => "canceled",
+        /// Its time ran out.
+        Expired => "expired",
+        /// Done for today.
+        DoneForDay => "done_for_day",
+        /// Replaced by another order; the message has the old one.
+        Replaced => "replaced",
+        /// Refused after it was taken.
+        Rejected => "rejected",
+        /// A cancellation was asked for.
+        PendingCancel => "pending_cancel",
+        /// A replacement was asked for.
+        PendingReplace => "pending_replace",
+        /// Executed, but not yet told to whom.
+        Stopped => "stopped",
+        /// Done, its costs are being worked out.
+        Calculated => "calculated",
+        /// Not eligible for trading at present.
+        Suspended => "suspended",
+        /// Changed by the venue.
+        Restated => "restated",
+        /// A replacement was refused; the order stays.
+        ReplaceRejected => "order_replace_rejected",
+        /// A cancellation was refused; the order stays.
+        CancelRejected => "order_cancel_rejected",
+    }
+);
+
+open_enum!(
     /// Where an order stands, in Alpaca's words.
     OrderStatus {
         /// Routed.

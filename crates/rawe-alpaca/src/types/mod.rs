@@ -10,17 +10,22 @@ mod error;
 pub mod lenient;
 mod market;
 mod orders;
+mod stream;
 mod trading;
 
 pub use enums::{
     AccountStatus, AssetClassName, AssetStatus, BorrowStatus, OrderClass, OrderSide, OrderStatus,
-    OrderType, PositionIntent, PositionSide, TimeInForce,
+    OrderType, PositionIntent, PositionSide, TimeInForce, TradeEvent,
 };
 pub use error::ErrorBody;
 pub use market::{
     BarData, BarsPage, LatestBars, LatestTrades, NewsArticle, NewsImage, NewsPage, TradeData,
 };
 pub use orders::{Order, OrderRequest, StopLoss, TakeProfit};
+pub use stream::{
+    Authorization, Listening, STREAM_AUTHORIZATION, STREAM_LISTENING, STREAM_TRADE_UPDATES,
+    StreamMessage, StreamRequest, TradeUpdateData,
+};
 pub use trading::{Account, Asset, CalendarDay, Clock, Position};
 
 #[cfg(test)]
