@@ -1,164 +1,265 @@
-//! The engine: one owner of all state, one loop.
+//! The engine: one thread, one loop, one owner of all state.
 //!
-//! The loop awaits the next thing that happens (a message, an entry, an answer, a timer) and
-//! handles it synchronously; orders are taken to the broker by tasks of their own, so that the
-//! broker never blocks the listener. In a replay a complete instant is handled as a whole, with
-//! the broker awaited (`instants`), because market time stands still meanwhile.
+//! The loop awaits the next thing that happens (a message, an entry, an answer, a timer), gives it
+//! to the collective and performs what that asks for. Nothing in it waits for the broker or the
+//! bus. A burst of messages is taken in as a whole before the journal is written once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::bail;
 use rawe_bus::{Bus, BusEvent};
-use rawe_consensus::{Admission, AssetFacts, Consensus, Effect, Event, MarketHours, Trading};
-use rawe_core::channels::{ACKS_STREAM, CLOCK_STREAM, CONTROL_STREAM, STANCES_STREAM};
-use rawe_core::{AgentId, BootId, Heartbeat, ProcessState, StanceMessage, Symbol, Timestamp};
+use rawe_collective::{Collective, Input, Output};
+use rawe_core::channels::{ACKS_STREAM, BARS_STREAM, CLOCK_STREAM, CONTROL_STREAM, STANCES_STREAM};
+use rawe_core::control::{ControlCommand, ControlMessage};
+use rawe_core::{BootId, Heartbeat, ProcessState, StanceMessage, Timestamp};
 use rawe_execution::TradingState;
-use rawe_execution::broker::{AssetInfo, BrokerClock};
+use rawe_execution::desk::{Control, ControlSource, DeskEvent};
 use rawe_runtime::{Heart, wall_now};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::desk::{Desk, OrderNews};
-use crate::halts::Halts;
-use crate::intake::{Received, RefusalLog};
+use crate::asking::Counter;
+use crate::halt_file::HaltFile;
 use crate::market_time::MarketTime;
 use crate::pace::Pace;
 use crate::publisher::Publisher;
-use crate::readers::{Input, look_up_asset, next_change};
+use crate::readers::Heard;
 use crate::settings::Settings;
+use crate::stewardship::{LeaseNews, Stewardship};
+use crate::writer::{Batch, Writer};
 
-/// The longest the loop sleeps: the trading state and overdue participants are looked at as often.
-const TICK: Duration = Duration::from_millis(250);
-/// For how long after the start missing agents are not complained about.
-const QUIET_START: Duration = Duration::from_secs(30);
-/// How long a broker's word on market hours holds that names no next change.
-const HOURS_HOLD: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
+/// The longest the loop sleeps: the `HALT` file and overdue participants are looked at as often.
+const TICK: Duration = Duration::from_millis(100);
+/// The shortest time between two ticks: rounds that end close together end in one.
+const TICK_MIN: Duration = Duration::from_millis(10);
+/// How many messages are taken in before what follows from them is performed.
+const BURST: usize = 64;
+/// How long a broker that never answers is borne at the start.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the engine is made of.
 #[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) settings: Settings,
     pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) collective: Collective,
+    pub(crate) counter: Counter,
+    pub(crate) writer: Writer,
     pub(crate) time: Arc<MarketTime>,
-    pub(crate) halts: Arc<Halts>,
+    pub(crate) halt_file: HaltFile,
+    pub(crate) stewardship: Stewardship,
     pub(crate) heart: Heart,
     pub(crate) boot: BootId,
     pub(crate) publisher: Publisher,
-    pub(crate) consensus: Consensus,
-    pub(crate) admission: Admission,
     pub(crate) pace: Pace,
-    pub(crate) assets: BTreeMap<Symbol, Option<AssetInfo>>,
-    pub(crate) observed: BTreeSet<Symbol>,
-    pub(crate) waiting: BTreeMap<Symbol, Vec<Received>>,
-    pub(crate) held_signals: Vec<Received>,
-    pub(crate) held_stances: Vec<StanceMessage>,
-    pub(crate) alive: BTreeSet<AgentId>,
-    pub(crate) refusals: RefusalLog,
-    pub(crate) hours: Option<MarketHours>,
-    pub(crate) trading: Option<TradingState>,
+    /// What is still to be performed, and what is to be written with the next commit.
+    pub(crate) outbox: VecDeque<Output>,
+    pub(crate) batches: Vec<Batch>,
+    /// What the engine itself says of trading, by the cause.
+    pub(crate) words: BTreeMap<&'static str, (TradingState, String)>,
     pub(crate) run_id: Option<String>,
-    /// Too few voices, not yet said aloud.
-    pub(crate) unsaid: Option<(usize, usize)>,
+    /// The clock entry that the start has joined already.
+    pub(crate) joined: Option<(String, u64)>,
+    /// The last bar handed over in a replay.
+    pub(crate) bars_after: rawe_bus::EntryId,
+    pub(crate) state_told: Option<(TradingState, String)>,
+    pub(crate) ended: bool,
     pub(crate) started: Instant,
-    pub(crate) orders: TaskTracker,
-    pub(crate) news: mpsc::Sender<OrderNews>,
-    pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) is_up: bool,
+    pub(crate) broker_answered: bool,
+    pub(crate) account: Option<rawe_execution::broker::Account>,
     /// When the link to the signals broke, market time, and when the last message came.
     pub(crate) gap_since: Option<Timestamp>,
     pub(crate) last_heard: Timestamp,
+    pub(crate) vote_told: Option<Timestamp>,
 }
 
 /// The engine's ears.
 pub(crate) struct Ears {
     pub(crate) signals: mpsc::Receiver<BusEvent>,
-    pub(crate) inputs: mpsc::Receiver<Input>,
-    pub(crate) news: mpsc::Receiver<OrderNews>,
+    pub(crate) heard: mpsc::Receiver<Heard>,
+    pub(crate) answers: mpsc::Receiver<DeskEvent>,
+    pub(crate) lease: mpsc::Receiver<LeaseNews>,
 }
 
 impl Engine {
     /// Listens and acts until the shutdown.
-    pub(crate) async fn run(&mut self, ears: &mut Ears, shutdown: &CancellationToken) {
+    ///
+    /// # Errors
+    /// When the start turns out to be impossible, or another engine has taken over.
+    pub(crate) async fn run(
+        &mut self,
+        ears: &mut Ears,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let sleep = sleep_until(Instant::now());
+        tokio::pin!(sleep);
+        let mut ticked = Instant::now();
         loop {
-            let wake = self.next_wake();
-            let effects = tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return,
-                Some(news) = ears.news.recv() => self.on_news(news),
-                Some(event) = ears.signals.recv() => self.on_bus(event),
-                Some(input) = ears.inputs.recv() => self.on_input(input).await,
-                () = sleep_until(wake) => self.on_timer(),
-            };
-            self.perform(effects);
+            let wake = self.next_wake(ticked);
+            if wake != sleep.deadline() {
+                sleep.as_mut().reset(wake);
+            }
             tokio::select! {
-                () = self.keep_pace(ears) => {}
-                () = shutdown.cancelled() => return,
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                Some(answer) = ears.answers.recv() => self.on_answer(answer),
+                Some(event) = ears.signals.recv() => {
+                    self.on_bus(event);
+                    for _ in 1..BURST {
+                        let Ok(event) = ears.signals.try_recv() else { break };
+                        self.on_bus(event);
+                    }
+                }
+                Some(news) = ears.lease.recv() => self.on_lease(news)?,
+                Some(heard) = ears.heard.recv() => self.on_heard(heard, ears).await?,
+                () = &mut sleep => {
+                    ticked = Instant::now();
+                    self.on_tick()?;
+                }
+            }
+            self.perform();
+            if self.pace.is_pending() {
+                tokio::select! {
+                    result = self.keep_pace(ears) => result?,
+                    () = shutdown.cancelled() => return Ok(()),
+                }
             }
         }
     }
 
-    fn next_wake(&self) -> Instant {
-        let tick = Instant::now() + TICK;
+    fn next_wake(&self, ticked: Instant) -> Instant {
+        let latest = ticked + TICK;
         if self.time.is_paced() {
-            return tick;
+            return latest;
         }
-        let deadline = self.consensus.next_deadline();
-        let wait = deadline.map(|at| (at - self.time.now()).to_std().unwrap_or(Duration::ZERO));
-        wait.map_or(tick, |wait| tick.min(Instant::now() + wait))
+        let Some(at) = self.collective.next_deadline() else {
+            return latest;
+        };
+        let wait = (at - self.time.now()).to_std().unwrap_or(Duration::ZERO);
+        latest.min((Instant::now() + wait).max(ticked + TICK_MIN))
     }
 
-    pub(crate) fn on_timer(&mut self) -> Vec<Effect> {
-        self.look_at_trading();
-        self.say_unsaid();
-        if self.time.is_paced() {
-            return Vec::new();
-        }
-        let now = self.time.now();
-        self.consensus.apply(Event::Tick, now)
+    /// Gives an input to the collective.
+    pub(crate) fn give(&mut self, input: Input) {
+        let outputs = self.collective.apply(input, self.time.now());
+        self.outbox.extend(outputs);
     }
 
-    /// Tells the consensus when what may be traded has changed.
-    pub(crate) fn look_at_trading(&mut self) {
-        let (state, reason) = self.halts.state();
-        if self.trading == Some(state) {
+    pub(crate) fn on_answer(&mut self, answer: DeskEvent) {
+        if let DeskEvent::Answered {
+            answer: Ok(answer), ..
+        } = &answer
+        {
+            self.broker_answered = true;
+            if let rawe_execution::desk::Answer::Account(account) = answer {
+                self.account = Some(account.clone());
+            }
+        }
+        self.give(Input::Desk(answer));
+    }
+
+    /// What has to be done every now and then.
+    pub(crate) fn on_tick(&mut self) -> anyhow::Result<()> {
+        self.look_at_file();
+        if !self.time.is_paced() {
+            self.give(Input::Tick);
+        }
+        self.tell_heart();
+        self.look_at_start()
+    }
+
+    pub(crate) fn look_at_file(&mut self) {
+        if let Some(control) = self.halt_file.look() {
+            self.give(Input::Control(control));
+        }
+    }
+
+    /// Hands counts and state over to the heartbeat.
+    pub(crate) fn tell_heart(&mut self) {
+        let heart = &self.heart;
+        self.collective
+            .counts()
+            .each(|name, count| heart.set_count(name, count));
+        let vote = self.collective.last_vote();
+        if vote != self.vote_told {
+            self.vote_told = vote;
+            self.heart.progress("signal", vote);
+        }
+        let state = self.collective.state();
+        if self.state_told.as_ref() == Some(&state) || self.ended {
             return;
         }
-        self.trading = Some(state);
-        let (trading, process) = match state {
-            TradingState::Active => (Trading::Active, ProcessState::Running),
-            TradingState::Reducing => (Trading::Reducing, ProcessState::Running),
-            TradingState::Halted => (Trading::Halted, ProcessState::Halted),
+        let process = match state.0 {
+            TradingState::Active | TradingState::Reducing => ProcessState::Running,
+            TradingState::Halted if !self.is_up => ProcessState::Starting,
+            TradingState::Halted => ProcessState::Halted,
         };
-        let now = self.time.now();
-        self.consensus.apply(Event::Trading(trading), now);
-        self.heart.set_state(process, reason.clone());
-        tracing::info!(
-            event = "trading_state_changed",
-            ?state,
-            reason,
-            "trading is {state:?}"
-        );
+        self.heart.set_state(process, state.1.clone());
+        self.state_told = Some(state);
     }
 
-    fn on_bus(&mut self, event: BusEvent) -> Vec<Effect> {
+    /// Notes that the start is complete, or that it cannot be.
+    fn look_at_start(&mut self) -> anyhow::Result<()> {
+        if let Some(fault) = self.collective.desk().fault() {
+            bail!("{fault}");
+        }
+        if self.is_up {
+            return Ok(());
+        }
+        if !self.broker_answered && self.started.elapsed() >= PATIENCE {
+            bail!(
+                "no broker within {} s; start the paper exchange or check --alpaca-url",
+                PATIENCE.as_secs()
+            );
+        }
+        if !self.collective.is_settled() {
+            return Ok(());
+        }
+        self.is_up = true;
+        self.state_told = None;
+        let lines = self.collective.desk().books().lines();
+        let positions = lines.filter(|(_, line)| !line.quantity.is_zero()).count();
+        let account = self.account.as_ref();
+        tracing::info!(
+            event = "engine_started",
+            account = account.map(|account| account.id.as_str()),
+            equity = account.map(|account| tracing::field::display(account.equity)),
+            quorum = self.settings.rules.quorum(),
+            voters = self.settings.roster.len(),
+            positions,
+            lease = self.stewardship.token,
+            bus = self.bus.describe(),
+            boot_id = self.boot.as_str(),
+            "{} of {} agents must agree",
+            self.settings.rules.quorum(),
+            self.settings.roster.len()
+        );
+        self.tell_heart();
+        Ok(())
+    }
+
+    fn on_bus(&mut self, event: BusEvent) {
         let now = self.time.now();
         match event {
             BusEvent::Message(payload) => {
                 self.last_heard = now;
-                self.on_message(payload)
+                if self.time.is_paced() {
+                    self.pace.note_message(&payload);
+                }
+                self.give(Input::Message(payload));
             }
             BusEvent::Up => {
                 let since = self.gap_since.take();
                 self.last_heard = now;
-                since.map_or_else(Vec::new, |from| {
+                if let Some(from) = since {
                     tracing::info!(event = "bus_recovered", "signals arrive again");
-                    self.consensus
-                        .apply(Event::BusGap { from, through: now }, now)
-                })
+                    self.give(Input::BusGap { from, through: now });
+                }
             }
             BusEvent::Gap { reason, lost } => {
                 let from = self.gap_since.unwrap_or(self.last_heard).min(now);
@@ -168,32 +269,48 @@ impl Engine {
                     %from,
                     "signals may have been lost, votes since then are void: {reason}"
                 );
-                self.heart.add("bus_gaps", 1);
                 self.gap_since = (lost == 0).then_some(from);
                 self.last_heard = now;
-                self.consensus
-                    .apply(Event::BusGap { from, through: now }, now)
+                self.give(Input::BusGap { from, through: now });
             }
         }
     }
 
-    async fn on_input(&mut self, input: Input) -> Vec<Effect> {
-        match input {
-            Input::Entry { stream, payload } => self.on_entry(stream, &payload).await,
-            Input::Heartbeats(beats) => self.on_heartbeats(&beats),
-            Input::Hours(clock) => {
-                self.note_hours(clock);
-                Vec::new()
+    async fn on_heard(&mut self, heard: Heard, ears: &mut Ears) -> anyhow::Result<()> {
+        match heard {
+            Heard::Entry { stream, payload } => self.on_entry(stream, &payload, ears).await?,
+            Heard::Heartbeats(beats) => self.on_heartbeats(&beats),
+            Heard::SignalHalt => self.give(Input::Control(Control {
+                source: ControlSource::Signal,
+                state: TradingState::Halted,
+                flatten: false,
+                reason: "SIGUSR1".to_owned(),
+            })),
+            Heard::Update(mut report) if !self.time.is_paced() => {
+                self.counter.convert(&mut report);
+                self.give(Input::Desk(DeskEvent::OrderUpdate(report)));
             }
-            Input::Asset { symbol, answer } => self.on_asset(&symbol, answer),
+            // In a replay everything is asked for, at its instant.
+            Heard::Update(_) => {}
         }
+        Ok(())
     }
 
-    async fn on_entry(&mut self, stream: &'static str, payload: &[u8]) -> Vec<Effect> {
+    async fn on_entry(
+        &mut self,
+        stream: &'static str,
+        payload: &[u8],
+        ears: &mut Ears,
+    ) -> anyhow::Result<()> {
         match stream {
             STANCES_STREAM => {
                 if let Some(message) = read::<StanceMessage>(stream, payload) {
-                    return self.on_stances(message);
+                    self.give(Input::Stances(message));
+                }
+            }
+            BARS_STREAM if !self.time.is_paced() => {
+                if let Some(bar) = read(stream, payload) {
+                    self.give(Input::Bar(bar));
                 }
             }
             ACKS_STREAM => {
@@ -203,129 +320,92 @@ impl Engine {
             }
             CONTROL_STREAM => {
                 if let Some(message) = read(stream, payload) {
-                    self.halts.command(&message);
-                    self.look_at_trading();
+                    self.on_control(&message);
                 }
             }
             CLOCK_STREAM => {
                 if let Some(instant) = read(stream, payload) {
-                    return self.on_clock(instant).await;
+                    self.on_clock(instant, ears).await?;
                 }
             }
             _ => {}
         }
-        Vec::new()
+        Ok(())
     }
 
-    fn on_stances(&mut self, message: StanceMessage) -> Vec<Effect> {
-        self.heart.add("stances", 1);
-        if self.time.is_paced() {
-            self.held_stances.push(message);
-            return Vec::new();
-        }
-        let now = self.time.now();
-        self.consensus.apply(Event::Stances(message), now)
+    /// The operator's word.
+    pub(crate) fn on_control(&mut self, message: &ControlMessage) {
+        let (state, flatten) = match message.command {
+            ControlCommand::Halt => (TradingState::Halted, false),
+            ControlCommand::Resume => (TradingState::Active, false),
+            ControlCommand::Reduce => (TradingState::Reducing, false),
+            ControlCommand::Flatten => (TradingState::Reducing, true),
+        };
+        self.give(Input::Control(Control {
+            source: ControlSource::Bus,
+            state,
+            flatten,
+            reason: message.reason.clone(),
+        }));
+        self.perform();
+        self.tell_heart();
     }
 
-    pub(crate) fn on_heartbeats(&mut self, beats: &[Heartbeat]) -> Vec<Effect> {
+    pub(crate) fn on_heartbeats(&mut self, beats: &[Heartbeat]) {
         let wall = wall_now();
         let living = || beats.iter().filter(|beat| beat.is_alive(wall));
-        self.alive = living().filter_map(|beat| beat.agent.clone()).collect();
+        let alive = living().filter_map(|beat| beat.agent.clone()).collect();
         let processes = living().map(|beat| beat.process.clone()).collect();
         self.pace.note_alive(&processes, std::time::Instant::now());
-        let now = self.time.now();
-        self.consensus
-            .apply(Event::Liveness(self.alive.clone()), now)
+        self.give(Input::Alive(alive));
     }
 
-    /// Remembers the market's hours, in market time.
-    pub(crate) fn note_hours(&mut self, clock: Option<BrokerClock>) {
-        let now = self.time.now();
-        if let Some(clock) = &clock {
-            self.time.note_broker(clock.timestamp);
-        }
-        self.hours = clock.map(|clock| {
-            let change = next_change(&clock);
-            let hold = change.and_then(|wait| chrono::TimeDelta::from_std(wait).ok());
-            MarketHours {
-                is_open: clock.is_open,
-                until: now + hold.unwrap_or(HOURS_HOLD),
+    fn on_lease(&mut self, news: LeaseNews) -> anyhow::Result<()> {
+        match news {
+            LeaseNews::Held(token) => {
+                tracing::info!(event = "lease_held", token, "this engine trades");
+                self.say("lease", None);
             }
-        });
-        self.consensus.apply(Event::Market(self.hours), now);
-    }
-
-    fn on_asset(
-        &mut self,
-        symbol: &Symbol,
-        answer: Result<(Option<AssetInfo>, Option<Timestamp>), String>,
-    ) -> Vec<Effect> {
-        match answer {
-            Ok((info, last_fill)) => self.note_asset(symbol, info, last_fill),
-            Err(error) => {
+            LeaseNews::Away(error) => {
                 tracing::warn!(
-                    event = "asset_unknown",
-                    asset = %symbol,
-                    "votes on it are refused: {error}"
+                    event = "lease_unsure",
+                    %error,
+                    "nothing is opened until the bus answers again; positions are protected"
                 );
+                let reason = format!("the bus is away, so nothing is opened: {error}");
+                self.say("lease", Some((TradingState::Reducing, reason)));
+            }
+            LeaseNews::Lost(holder) => {
+                let reason = format!("another engine has taken over: {holder}");
+                self.say("lease", Some((TradingState::Halted, reason.clone())));
+                self.perform();
+                self.tell_heart();
+                bail!("{reason}; start again to stand by for it");
             }
         }
-        self.release(symbol)
+        Ok(())
     }
 
-    /// Remembers what the broker says of an asset.
-    pub(crate) fn note_asset(
-        &mut self,
-        symbol: &Symbol,
-        info: Option<AssetInfo>,
-        last_fill: Option<Timestamp>,
-    ) {
-        let now = self.time.now();
-        let facts = info.as_ref().map(|info| AssetFacts {
-            tradable: info.tradable,
-            shortable: info.shortable,
-        });
-        self.consensus
-            .apply(Event::Asset(symbol.clone(), facts), now);
-        if self.observed.insert(symbol.clone()) && last_fill.is_some() {
-            let last_fill = last_fill.map(|at| self.time.to_market(at));
-            let asset = symbol.clone();
-            let observed = Event::PositionObserved {
-                asset,
-                position: None,
-                last_fill,
-            };
-            self.consensus.apply(observed, now);
-        }
-        self.assets.insert(symbol.clone(), info);
-    }
-
-    /// Asks the broker about a symbol, in a task.
-    pub(crate) fn look_up(&self, symbol: Symbol) {
-        let (broker, inputs) = (self.desk.broker.clone(), self.inputs.clone());
-        self.orders.spawn(async move {
-            let answer = look_up_asset(broker, symbol.clone()).await;
-            if inputs.send(Input::Asset { symbol, answer }).await.is_err() {
-                tracing::debug!(event = "answer_lost", "the engine has ended");
-            }
-        });
-    }
-
-    /// Says that the collective cannot trade, once it is fair to expect all agents.
-    fn say_unsaid(&mut self) {
-        if self.run_id.is_none() && self.started.elapsed() < QUIET_START {
-            return;
-        }
-        if let Some((able, quorum)) = self.unsaid.take() {
-            tracing::warn!(
-                event = "collective_cannot_trade",
-                able,
-                quorum,
-                "only {able} agents can be heard and {quorum} must agree: the collective cannot \
-                 trade; start more agents"
-            );
-            self.heart.add("cannot_trade", 1);
-        }
+    /// What the engine itself says of trading: the strictest of all causes.
+    pub(crate) fn say(&mut self, cause: &'static str, word: Option<(TradingState, String)>) {
+        match word {
+            Some(word) => self.words.insert(cause, word),
+            None => self.words.remove(cause),
+        };
+        let halted = self
+            .words
+            .values()
+            .find(|word| word.0 == TradingState::Halted);
+        let strictest = halted.or_else(|| self.words.values().next());
+        let (state, reason) = strictest
+            .cloned()
+            .unwrap_or((TradingState::Active, "the engine is well".to_owned()));
+        self.give(Input::Control(Control {
+            source: ControlSource::Engine,
+            state,
+            flatten: false,
+            reason,
+        }));
     }
 }
 

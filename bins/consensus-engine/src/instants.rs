@@ -1,59 +1,62 @@
 //! Replays: the engine handles each announced instant last, as a whole, and acknowledges it when
-//! its orders are settled. Votes are applied in one fixed order, so that two runs decide the same.
+//! everything that follows from it is settled. What is decided, and in which order, is the
+//! collective's; here is the keeping of step.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use rawe_bus::StreamAppend;
-use rawe_consensus::{Effect, Event};
-use rawe_core::channels::{ACKS_STREAM, STREAM_LENGTH_MAX};
-use rawe_core::{Acknowledgement, AssetClass, ClockInstant, ClockMode, ProcessState, Symbol};
-use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use rawe_collective::Input;
+use rawe_core::channels::{ACKS_STREAM, BARS_STREAM, STREAM_LENGTH_MAX};
+use rawe_core::{Acknowledgement, ClockInstant, ClockMode, ProcessState};
+use rawe_execution::TradingState;
+use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::desk::OrderNews;
 use crate::engine::{Ears, Engine};
 use crate::pace::Readiness;
-use crate::readers::look_up_asset;
-use crate::startup;
 
 /// This process, as the pacer knows it.
 pub(crate) const PROCESS: &str = "consensus-engine";
-/// How long an instant waits for one order to end. A market order fills at once at an exchange
+/// How long an instant waits for what follows from it. A market order fills at once at an exchange
 /// whose clock stands still; one that does not is followed in the background.
 const SETTLE_LIMIT: Duration = Duration::from_secs(20);
-/// How long between attempts to acknowledge while the bus is away.
-const ACK_RETRY_WAIT: Duration = Duration::from_millis(250);
+/// How often the `HALT` file is looked at meanwhile.
+const SETTLE_TICK: Duration = Duration::from_millis(100);
+/// How long between attempts while the bus is away.
+const RETRY_WAIT: Duration = Duration::from_millis(250);
+/// How many bars are read at once.
+const BARS_COUNT: usize = 2_048;
 
 impl Engine {
     /// The pacer or the feed has announced something.
-    pub(crate) async fn on_clock(&mut self, instant: ClockInstant) -> Vec<Effect> {
-        let mut effects = Vec::new();
+    pub(crate) async fn on_clock(
+        &mut self,
+        instant: ClockInstant,
+        ears: &mut Ears,
+    ) -> anyhow::Result<()> {
+        let joined = self.joined.take() == Some((instant.run_id.clone(), instant.step));
         // A feed that starts again plays a new run, even if it gives it the same name.
         let begins =
             self.run_id.as_ref() != Some(&instant.run_id) || instant.mode == ClockMode::WarmedUp;
-        if instant.paced && begins {
-            effects = self.begin_run(&instant).await;
+        if instant.paced && begins && !joined {
+            self.begin_run(&instant, ears).await?;
         }
         match instant.mode {
             ClockMode::WarmedUp if !instant.paced => {
                 self.time.set_live();
                 self.run_id = Some(instant.run_id);
-                let now = self.time.now();
-                effects.extend(self.consensus.apply(Event::Paced(false), now));
+                self.give(Input::Paced(false));
             }
             ClockMode::WarmedUp | ClockMode::Paced | ClockMode::Ended => {
                 self.pace.announce(instant, std::time::Instant::now());
             }
         }
-        effects
+        Ok(())
     }
 
     /// Another run of a replay: nothing of an earlier one counts, and the account is read anew.
-    async fn begin_run(&mut self, instant: &ClockInstant) -> Vec<Effect> {
-        let another = self.run_id.replace(instant.run_id.clone()).is_some();
+    async fn begin_run(&mut self, instant: &ClockInstant, ears: &mut Ears) -> anyhow::Result<()> {
+        self.run_id = Some(instant.run_id.clone());
         self.pace.restart();
-        self.held_stances.clear();
         tracing::info!(
             event = "replay_joined",
             run_id = instant.run_id,
@@ -62,26 +65,26 @@ impl Engine {
         );
         self.time.set_paced(instant.instant);
         self.last_heard = instant.instant;
-        self.desk
-            .set_deployment(format!("{}/{}", self.settings.deployment, instant.run_id));
-        if another || !self.observed.is_empty() {
-            self.forget_signals();
-            self.restart_consensus();
-            match startup::reconcile(&self.desk).await {
-                Ok(reconciled) => self.take_over(reconciled),
-                Err(error) => self.halts.broke(&format!("{error:#}")),
-            }
-        }
-        self.halts.ready();
-        self.look_at_trading();
-        self.hours = None;
-        self.consensus.apply(Event::Paced(true), instant.instant)
+        self.bars_after = rawe_bus::EntryId::START;
+        self.ended = false;
+        self.words.remove("replay");
+        self.give(Input::Paced(true));
+        let deployment = format!("{}/{}", self.settings.deployment, instant.run_id);
+        self.give(Input::RunBegins { deployment });
+        self.say_again();
+        self.settle(ears).await
+    }
+
+    /// Repeats what the engine itself says of trading.
+    fn say_again(&mut self) {
+        let word = self.words.get("lease").cloned();
+        self.say("lease", word);
     }
 
     /// Handles the pending instant once it is complete.
-    pub(crate) async fn keep_pace(&mut self, ears: &mut Ears) {
+    pub(crate) async fn keep_pace(&mut self, ears: &mut Ears) -> anyhow::Result<()> {
         match self.pace.readiness(std::time::Instant::now()) {
-            Readiness::Idle => {}
+            Readiness::Idle => Ok(()),
             Readiness::Waiting { awaited, overdue } => {
                 if overdue {
                     tracing::warn!(
@@ -90,15 +93,16 @@ impl Engine {
                         "the replay stands still until these have kept step"
                     );
                 }
+                Ok(())
             }
             Readiness::Complete => self.handle_instant(Vec::new(), ears).await,
             Readiness::Lossy(from) => self.handle_instant(from, ears).await,
         }
     }
 
-    async fn handle_instant(&mut self, lossy: Vec<String>, ears: &mut Ears) {
+    async fn handle_instant(&mut self, lossy: Vec<String>, ears: &mut Ears) -> anyhow::Result<()> {
         let Some(instant) = self.pace.take() else {
-            return;
+            return Ok(());
         };
         let now = instant.instant;
         self.time.set_paced(now);
@@ -109,130 +113,90 @@ impl Engine {
                 market_time = %now,
                 "signals of this instant never arrived, its votes are void"
             );
-            self.heart.add("bus_gaps", 1);
-            self.consensus.apply(
-                Event::BusGap {
-                    from: now,
-                    through: now,
-                },
-                now,
-            );
+            self.give(Input::BusGap {
+                from: now,
+                through: now,
+            });
         }
-        self.look_at_trading();
-        let effects = match instant.mode {
-            ClockMode::WarmedUp => Vec::new(),
-            ClockMode::Paced | ClockMode::Ended => self.weigh(&instant).await,
-        };
-        self.settle_effects(effects, ears).await;
+        self.look_at_file();
+        self.read_bars(&instant).await;
+        if instant.mode != ClockMode::WarmedUp {
+            self.give(Input::InstantComplete);
+        }
+        self.settle(ears).await?;
         self.publisher.flush().await;
+        self.tell_heart();
         if instant.mode == ClockMode::Ended {
-            self.halts.not_ready("the replay has ended");
-            self.look_at_trading();
+            let reason = "the replay has ended".to_owned();
+            self.say("replay", Some((TradingState::Halted, reason)));
+            self.perform();
+            self.tell_heart();
+            self.ended = true;
             self.heart
                 .set_state(ProcessState::Ended, "the replay has ended");
             tracing::info!(event = "replay_ended", market_time = %now, "the replay has ended");
         }
         self.heart.progress("instant", Some(now));
         self.acknowledge(&instant).await;
+        Ok(())
     }
 
-    /// Applies everything of the instant in its fixed order.
-    async fn weigh(&mut self, instant: &ClockInstant) -> Vec<Effect> {
-        let now = instant.instant;
-        let mut effects = Vec::new();
-        let mut stances = std::mem::take(&mut self.held_stances);
-        stances.sort_by(|a, b| (a.timestamp, &a.agent.id).cmp(&(b.timestamp, &b.agent.id)));
-        for message in stances {
-            effects.extend(self.consensus.apply(Event::Stances(message), now));
-        }
-        let mut signals = std::mem::take(&mut self.held_signals);
-        signals.sort_by_cached_key(crate::intake::Received::order);
-        for received in &signals {
-            let symbol = &received.signal.financial_asset;
-            self.ensure_asset(symbol).await;
-            let universe = self
-                .universe_of(symbol)
-                .unwrap_or(rawe_consensus::Universe::Outside);
-            effects.extend(self.admit(received, universe));
-        }
-        self.ensure_hours(now).await;
-        effects.extend(self.consensus.apply(Event::InstantComplete, now));
-        effects
-    }
-
-    async fn ensure_asset(&mut self, symbol: &Symbol) {
-        if self.assets.contains_key(symbol) {
+    /// Hands over the bars that belong to this instant.
+    async fn read_bars(&mut self, instant: &ClockInstant) {
+        let Ok(through) = instant.bars_through.parse() else {
             return;
-        }
-        match look_up_asset(self.desk.broker.clone(), symbol.clone()).await {
-            Ok((info, last_fill)) => self.note_asset(symbol, info, last_fill),
-            Err(error) => tracing::warn!(
-                event = "asset_unknown",
-                asset = %symbol,
-                "votes on it are refused: {error}"
-            ),
-        }
-    }
-
-    /// Asks the broker's clock when what is known of the session no longer holds, if any stock is
-    /// traded at all.
-    async fn ensure_hours(&mut self, now: rawe_core::Timestamp) {
-        let known = self.hours.is_some_and(|hours| now < hours.until);
-        let stocks = self
-            .assets
-            .keys()
-            .any(|symbol| symbol.class() == AssetClass::UsEquity);
-        if known || !stocks {
-            return;
-        }
-        match self.desk.broker.clock().await {
-            Ok(clock) => self.note_hours(Some(clock)),
-            Err(error) => {
-                tracing::warn!(event = "broker_silent", %error, "the market counts as closed");
-                self.note_hours(None);
+        };
+        while self.bars_after < through {
+            let after = self.bars_after;
+            let read = self
+                .bus
+                .range(BARS_STREAM, after, Some(through), BARS_COUNT)
+                .await;
+            match read {
+                Ok(entries) if entries.is_empty() => break,
+                Ok(entries) => {
+                    for entry in entries {
+                        self.bars_after = entry.id;
+                        if let Ok(bar) = serde_json::from_slice(&entry.payload) {
+                            self.give(Input::Bar(bar));
+                        }
+                    }
+                    self.perform();
+                }
+                Err(error) => {
+                    tracing::debug!(event = "bars_unread", %error, "trying again");
+                    sleep(RETRY_WAIT).await;
+                }
             }
         }
+        self.bars_after = self.bars_after.max(through);
     }
 
-    /// Performs effects one after the other, each order to its end, until none follow.
-    async fn settle_effects(&mut self, effects: Vec<Effect>, ears: &mut Ears) {
-        let mut queue: VecDeque<Effect> = effects.into();
-        // News of orders followed in the background belong to this instant too.
-        while let Ok(news) = ears.news.try_recv() {
-            queue.extend(self.on_news(news));
-        }
-        while let Some(effect) = queue.pop_front() {
-            let Effect::Order(proposal) = effect else {
-                self.perform_quietly(effect);
-                continue;
-            };
-            let (desk, sender) = (self.desk.clone(), self.news.clone());
-            let (own, mut heard) = mpsc::channel::<OrderNews>(16);
-            let mut order = self
-                .orders
-                .spawn(async move { desk.execute(*proposal, &own).await });
-            if timeout(SETTLE_LIMIT, &mut order).await.is_err() {
+    /// Performs everything until nothing follows any more, for a bounded time.
+    async fn settle(&mut self, ears: &mut Ears) -> anyhow::Result<()> {
+        let started = Instant::now();
+        self.perform();
+        while !self.collective.is_settled() {
+            if started.elapsed() >= SETTLE_LIMIT {
                 tracing::warn!(
                     event = "order_lingers",
-                    "the order is followed in the background"
+                    "what is not settled is followed in the background"
                 );
-                self.orders.spawn(async move {
-                    while let Some(news) = heard.recv().await {
-                        crate::desk::tell(&sender, news).await;
-                    }
-                });
-                continue;
+                return Ok(());
             }
-            while let Ok(news) = heard.try_recv() {
-                queue.extend(self.on_news(news));
+            tokio::select! {
+                Some(answer) = ears.answers.recv() => self.on_answer(answer),
+                () = sleep_until(Instant::now() + SETTLE_TICK) => self.on_tick()?,
             }
+            self.perform();
         }
+        self.on_tick()
     }
 
     async fn acknowledge(&mut self, instant: &ClockInstant) {
         let next_timer = self
-            .consensus
-            .next_deadline()
+            .collective
+            .next_instant()
             .filter(|at| *at > instant.instant);
         let ack = Acknowledgement {
             participant: PROCESS.to_owned(),
@@ -254,7 +218,7 @@ impl Engine {
                 Ok(_) => return,
                 Err(error) => {
                     tracing::debug!(event = "ack_unwritten", %error, "trying again");
-                    sleep(ACK_RETRY_WAIT).await;
+                    sleep(RETRY_WAIT).await;
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! From arguments to a running engine, and its orderly end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -8,34 +8,36 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Command, FromArgMatches};
-use rawe_alpaca::TradingClient;
+use rawe_alpaca::{TradeUpdates, TradingClient};
 use rawe_bus::{Bus, Entry, EntryId};
-use rawe_consensus::{Admission, Consensus, Event};
+use rawe_collective::{Collective, CollectiveSettings, Input};
 use rawe_core::channels::{ACKS_STREAM, CLOCK_STREAM, CONTROL_STREAM, STANCES_STREAM, STATUS_HASH};
+use rawe_core::control::ControlMessage;
 use rawe_core::{BootId, ClockInstant, ClockMode, Heartbeat, ProcessState};
-use rawe_execution::Gate;
+use rawe_execution::TradingState;
 use rawe_execution::broker::Broker;
-use rawe_execution::journal::Journal;
+use rawe_execution::journal::{ControlRecord, JournalEntry};
 use rawe_journal::SqliteJournal;
-use rawe_runtime::{ConfigProblems, Heart, connect_bus, new_boot_id, run_main, wall_now};
+use rawe_runtime::{
+    ConfigProblems, Heart, connect_bus, new_boot_id, run_main_on_one_thread, wall_now,
+};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::args::EngineArgs;
-use crate::desk::{Desk, OrderNews};
+use crate::asking::Counter;
 use crate::engine::{Ears, Engine};
-use crate::halts::Halts;
+use crate::halt_file::HaltFile;
 use crate::instants::PROCESS;
-use crate::intake::RefusalLog;
 use crate::market_time::MarketTime;
 use crate::pace::Pace;
 use crate::publisher::Publisher;
-use crate::readers::{Input, follow_streams, watch_heartbeats, watch_hours};
+use crate::readers::{follow_streams, follow_updates, watch_halt_signal, watch_heartbeats};
 use crate::settings::Settings;
-use crate::startup::{self, Reconciled};
-use crate::witness::Witness;
+use crate::stewardship::Stewardship;
+use crate::writer::{self, SharedJournal, Writer};
 
 /// How many signals wait in the subscription at most.
 const SIGNALS_CAPACITY: usize = 16_384;
@@ -53,13 +55,13 @@ pub fn engine_main() -> ExitCode {
         .version(env!("CARGO_PKG_VERSION"))
         .after_long_help(
             "Exit codes: 0 ended as told, 1 failed, 64 bad configuration (all problems are \
-             listed). A file HALT next to the journal stops all trading.",
+             listed). A file HALT next to the journal stops all trading, and so does SIGUSR1.",
         );
     let args = match EngineArgs::from_arg_matches(&command.get_matches()) {
         Ok(args) => args,
         Err(error) => error.exit(),
     };
-    run_main(PROCESS, args.common.log_format, |shutdown| async move {
+    run_main_on_one_thread(PROCESS, args.common.log_format, |shutdown| async move {
         let settings = Settings::load(&args)?;
         if args.common.check_config {
             writeln!(
@@ -76,6 +78,18 @@ pub fn engine_main() -> ExitCode {
     })
 }
 
+/// The broker, and what it pushes.
+#[derive(Debug)]
+pub struct Brokerage {
+    /// Where orders go.
+    pub broker: Arc<dyn Broker>,
+    /// News of orders as they happen, if the broker tells.
+    pub updates: Option<TradeUpdates>,
+}
+
+/// Opens the journal, once this engine is the one that trades.
+pub type JournalSource = Box<dyn FnOnce() -> anyhow::Result<SharedJournal> + Send>;
+
 /// Runs the engine on this bus until the shutdown.
 ///
 /// # Errors
@@ -86,184 +100,202 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let settings = Settings::load(&args)?;
-    let broker = broker(&args)?;
-    if let Some(folder) = settings
-        .journal
-        .parent()
-        .filter(|path| !path.as_os_str().is_empty())
-    {
+    let brokerage = brokerage(&args)?;
+    let folder = settings.journal.parent();
+    if let Some(folder) = folder.filter(|path| !path.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("making the journal's folder {}", folder.display()))?;
     }
-    let journal = SqliteJournal::open(&settings.journal, settings.durability)
-        .context("opening the journal")?;
-    run_with(
-        settings,
-        bus,
-        broker,
-        Arc::new(Mutex::new(journal)),
-        shutdown,
-    )
-    .await
+    let (path, durability) = (settings.journal.clone(), settings.durability);
+    let journal: JournalSource = Box::new(move || {
+        let journal = SqliteJournal::open(&path, durability).context("opening the journal")?;
+        Ok(Arc::new(Mutex::new(journal)))
+    });
+    run_with(settings, bus, brokerage, journal, shutdown).await
 }
 
-fn broker(args: &EngineArgs) -> anyhow::Result<Arc<dyn Broker>> {
+fn brokerage(args: &EngineArgs) -> anyhow::Result<Brokerage> {
     let (key_id, secret_key) = args.broker.keys()?;
     let (url, data_url) = (args.broker.alpaca_url.clone(), args.broker.data_url());
     let mut settings = rawe_alpaca::Settings::new(url, data_url, key_id, secret_key);
     settings.allow_live = args.live;
-    let client =
-        TradingClient::new(&settings).map_err(|error| ConfigProblems(vec![error.to_string()]))?;
-    Ok(Arc::new(client))
+    let problem = |error: rawe_alpaca::ClientError| ConfigProblems(vec![error.to_string()]);
+    let client = TradingClient::new(&settings).map_err(problem)?;
+    let updates = TradeUpdates::start(&settings).map_err(problem)?;
+    Ok(Brokerage {
+        broker: Arc::new(client),
+        updates: Some(updates),
+    })
 }
 
-/// Runs the engine with this broker and journal: what [`run`] does once both are open.
+/// Runs the engine with this broker and journal: what [`run`] does.
 ///
 /// # Errors
 /// When the broker stays away, or what the account holds cannot be understood.
 pub async fn run_with(
     settings: Settings,
     bus: Arc<dyn Bus>,
-    broker: Arc<dyn Broker>,
-    journal: Arc<Mutex<dyn Journal>>,
+    brokerage: Brokerage,
+    journal: JournalSource,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let boot = new_boot_id();
+    let acquiring = Stewardship::acquire(
+        bus.clone(),
+        &settings.deployment,
+        &settings.journal,
+        boot.as_str(),
+        &shutdown,
+    );
+    let Some(stewardship) = acquiring.await? else {
+        return Ok(());
+    };
     let heart = Heart::new(PROCESS, None, boot.clone());
     heart.set_state(ProcessState::Starting, "asking the broker");
     let beating = heart.beat(bus.clone(), shutdown.clone());
-    let time = Arc::new(MarketTime::default());
-    let halts = Arc::new(Halts::new(&settings.journal));
-    let broker: Arc<dyn Broker> = Arc::new(Witness(broker));
-    let gate = Gate::new(
-        settings.limits.clone(),
-        settings.rules.new_positions_per_hour(),
-    );
-    let name = settings.deployment.clone();
-    let desk = Arc::new(Desk::new(
-        broker,
-        journal,
-        time.clone(),
-        halts.clone(),
-        gate,
-        &name,
-    ));
-    let clock = join_clock(bus.as_ref(), &time, &desk, &settings).await?;
-    let reconciled = tokio::select! {
-        reconciled = startup::reconcile(&desk) => reconciled?,
-        () = shutdown.cancelled() => return Ok(()),
-    };
+    let journal = journal()?;
+    let history = take_up(&journal, &settings, &stewardship)?;
     // Subscribed before anything is announced as ready, so that no vote is missed.
     let signals = bus.subscribe(&settings.channel, SIGNALS_CAPACITY).await;
-    let (inputs, inputs_heard) = mpsc::channel(INPUTS_CAPACITY);
-    let (news, news_heard) = mpsc::channel(INPUTS_CAPACITY);
-    let publisher = Publisher::start(bus.clone(), heart.clone(), shutdown.clone());
-    let voice = Voice {
-        publisher,
-        news,
-        inputs: inputs.clone(),
-    };
-    let mut engine = assemble(settings, bus.clone(), desk.clone(), heart, boot, voice);
-    engine.make_ready(reconciled).await?;
+    let clock = bus.last(CLOCK_STREAM).await.context("reading the clock")?;
     let from = stream_starts(bus.as_ref(), clock.as_ref()).await?;
+    let (answers, answers_heard) = mpsc::channel(INPUTS_CAPACITY);
+    let (heard, heard_heard) = mpsc::channel(INPUTS_CAPACITY);
+    let (lease, lease_heard) = mpsc::channel(INPUTS_CAPACITY);
+    let time = Arc::new(MarketTime::of_real_broker(settings.live));
+    let counter = Counter {
+        broker: brokerage.broker,
+        time: time.clone(),
+        answers: answers.clone(),
+        tasks: TaskTracker::new(),
+    };
+    let parts = Parts {
+        bus: bus.clone(),
+        counter: counter.clone(),
+        writer: Writer::start(journal, settings.durability, answers)?,
+        stewardship: stewardship.clone(),
+        publisher: Publisher::start(bus.clone(), heart.clone(), shutdown.clone()),
+        heart,
+        boot,
+    };
+    let mut engine = assemble(settings, parts, joined_clock(clock.as_ref()));
+    engine.begin(history).await?;
+    tokio::spawn(stewardship.clone().keep(lease, shutdown.clone()));
+    watch_halt_signal(heard.clone(), shutdown.clone())?;
     tokio::spawn(follow_streams(
         bus.clone(),
         from,
-        inputs.clone(),
-        shutdown.clone(),
-    ));
-    tokio::spawn(watch_heartbeats(bus, inputs.clone(), shutdown.clone()));
-    tokio::spawn(watch_hours(
-        desk.broker.clone(),
         time,
-        inputs,
+        heard.clone(),
         shutdown.clone(),
     ));
+    tokio::spawn(watch_heartbeats(bus, heard.clone(), shutdown.clone()));
+    if let Some(updates) = brokerage.updates {
+        tokio::spawn(follow_updates(updates, counter, heard, shutdown.clone()));
+    }
     let mut ears = Ears {
         signals: signals.events,
-        inputs: inputs_heard,
-        news: news_heard,
+        heard: heard_heard,
+        answers: answers_heard,
+        lease: lease_heard,
     };
-    engine.run(&mut ears, &shutdown).await;
+    let result = engine.run(&mut ears, &shutdown).await;
     engine.drain(&mut ears).await;
-    if let Err(error) = beating.await {
+    stewardship.give_back().await;
+    if result.is_ok()
+        && let Err(error) = beating.await
+    {
         tracing::debug!(event = "heart_stopped", %error, "the last beat was not written");
     }
-    Ok(())
+    result
 }
 
-/// Where the engine and its tasks speak.
-struct Voice {
-    publisher: Publisher,
-    news: mpsc::Sender<OrderNews>,
-    inputs: mpsc::Sender<Input>,
+/// Reads the journal's history and writes into it who trades from now on.
+fn take_up(
+    journal: &SharedJournal,
+    settings: &Settings,
+    stewardship: &Stewardship,
+) -> anyhow::Result<Vec<JournalEntry>> {
+    let mut journal = writer::lock(journal);
+    let history = journal.history().context("reading the journal")?;
+    let taken = JournalEntry::Control(ControlRecord {
+        at: wall_now(),
+        state: TradingState::Halted,
+        flatten: false,
+        source: "lease".to_owned(),
+        reason: format!(
+            "lease {} on trading for {} begins",
+            stewardship.token, settings.deployment
+        ),
+    });
+    journal.commit(&[taken]).context("writing the journal")?;
+    Ok(history)
 }
 
-/// An engine without memory.
-fn assemble(
-    settings: Settings,
+/// What an engine is made of, before it is one.
+struct Parts {
     bus: Arc<dyn Bus>,
-    desk: Arc<Desk>,
+    counter: Counter,
+    writer: Writer,
+    stewardship: Stewardship,
+    publisher: Publisher,
     heart: Heart,
     boot: BootId,
-    voice: Voice,
-) -> Engine {
-    let (rules, roster) = (settings.rules.clone(), settings.roster.clone());
-    let (time, halts) = (desk.time.clone(), desk.halts.clone());
+}
+
+/// An engine without memory, in the time of the replay that is under way, if one is.
+fn assemble(settings: Settings, parts: Parts, joined: Option<ClockInstant>) -> Engine {
+    let time = parts.counter.time.clone();
+    let mut deployment = settings.deployment.clone();
+    if let Some(instant) = &joined {
+        time.set_paced(instant.instant);
+        deployment = format!("{deployment}/{}", instant.run_id);
+    }
+    let collective = Collective::new(CollectiveSettings {
+        rules: settings.rules.clone(),
+        roster: settings.roster.clone(),
+        desk: settings.desk(deployment),
+    });
     Engine {
-        publisher: voice.publisher,
-        consensus: Consensus::new(rules.clone(), roster.clone()),
-        admission: Admission::new(rules, roster),
+        halt_file: HaltFile::beside(&settings.journal),
         pace: Pace::new(settings.participants.clone()),
-        settings,
-        bus,
         last_heard: time.now(),
-        desk,
+        collective,
+        bus: parts.bus,
+        counter: parts.counter,
+        writer: parts.writer,
+        stewardship: parts.stewardship,
+        publisher: parts.publisher,
+        heart: parts.heart,
+        boot: parts.boot,
+        settings,
         time,
-        halts,
-        heart,
-        boot,
-        assets: BTreeMap::new(),
-        observed: BTreeSet::new(),
-        waiting: BTreeMap::new(),
-        held_signals: Vec::new(),
-        held_stances: Vec::new(),
-        alive: BTreeSet::new(),
-        refusals: RefusalLog::default(),
-        hours: None,
-        trading: None,
-        run_id: None,
-        unsaid: None,
+        outbox: VecDeque::new(),
+        batches: Vec::new(),
+        words: BTreeMap::new(),
+        run_id: joined.as_ref().map(|instant| instant.run_id.clone()),
+        joined: joined.map(|instant| (instant.run_id, instant.step)),
+        bars_after: EntryId::START,
+        state_told: None,
+        ended: false,
         started: Instant::now(),
-        orders: TaskTracker::new(),
-        news: voice.news,
-        inputs: voice.inputs,
+        is_up: false,
+        broker_answered: false,
+        account: None,
         gap_since: None,
+        vote_told: None,
     }
 }
 
-/// If a replay is under way, joins its time before the account is read.
-async fn join_clock(
-    bus: &dyn Bus,
-    time: &MarketTime,
-    desk: &Desk,
-    settings: &Settings,
-) -> anyhow::Result<Option<Entry>> {
-    let last = bus.last(CLOCK_STREAM).await.context("reading the clock")?;
-    let instant: Option<ClockInstant> = last
-        .as_ref()
-        .and_then(|entry| serde_json::from_slice(&entry.payload).ok());
-    let Some(instant) = instant.filter(|i| i.paced && i.mode != ClockMode::Ended) else {
-        // The end of an earlier replay is not announced to us again.
-        return Ok(last);
-    };
-    time.set_paced(instant.instant);
-    desk.set_deployment(format!("{}/{}", settings.deployment, instant.run_id));
-    Ok(last)
+/// The instant of a replay under way. The end of an earlier replay is not announced to us again.
+fn joined_clock(last: Option<&Entry>) -> Option<ClockInstant> {
+    let instant: Option<ClockInstant> =
+        last.and_then(|entry| serde_json::from_slice(&entry.payload).ok());
+    instant.filter(|instant| instant.paced && instant.mode != ClockMode::Ended)
 }
 
 /// Where each stream is read from: the last announcement of the clock again (unless a replay has
-/// ended with it), all of the operator's commands, recent stances and acknowledgements.
+/// ended with it), what operators said from now on, recent stances and acknowledgements, all bars.
 async fn stream_starts(
     bus: &dyn Bus,
     clock: Option<&Entry>,
@@ -272,7 +304,7 @@ async fn stream_starts(
         millis: id.millis.saturating_sub(millis),
         sequence: 0,
     };
-    let mut from = BTreeMap::from([(CONTROL_STREAM, EntryId::START)]);
+    let mut from = BTreeMap::new();
     if let Some(entry) = clock {
         let ended = serde_json::from_slice::<ClockInstant>(&entry.payload)
             .is_ok_and(|instant| instant.mode == ClockMode::Ended);
@@ -301,18 +333,14 @@ async fn stream_starts(
 }
 
 impl Engine {
-    /// A collective without memory, for a new run.
-    pub(crate) fn restart_consensus(&mut self) {
-        let (rules, roster) = (self.settings.rules.clone(), self.settings.roster.clone());
-        self.consensus = Consensus::new(rules, roster);
-        self.assets.clear();
-        self.observed.clear();
-        self.trading = None;
-    }
-
-    /// Takes over what start-up found, and may trade from then on.
-    async fn make_ready(&mut self, reconciled: Reconciled) -> anyhow::Result<()> {
-        self.take_over(reconciled);
+    /// Tells the collective that it has started, and what operators and voters are like.
+    async fn begin(&mut self, history: Vec<JournalEntry>) -> anyhow::Result<()> {
+        let newest_word = newest_word(&history);
+        if self.time.is_paced() {
+            self.give(Input::Paced(true));
+        }
+        self.give(Input::Started(history));
+        self.look_at_file();
         // Who lives is known before the first vote: else a living agent could be impersonated.
         let beats = self
             .bus
@@ -323,79 +351,52 @@ impl Engine {
             .values()
             .filter_map(|beat| serde_json::from_slice(beat).ok())
             .collect();
-        let effects = self.on_heartbeats(&beats);
-        self.perform(effects);
-        self.halts.ready();
-        self.look_at_trading();
+        self.on_heartbeats(&beats);
+        // Of what was said over the bus while no engine listened only the last counts, and only
+        // if the journal knows of nothing newer.
+        let last = self.bus.last(CONTROL_STREAM).await;
+        if let Some(entry) = last.context("reading the operator's word")?
+            && let Ok(message) = serde_json::from_slice::<ControlMessage>(&entry.payload)
+            && newest_word.is_none_or(|at| message.at > at)
+        {
+            self.on_control(&message);
+        }
+        self.perform();
         Ok(())
-    }
-
-    /// Takes over what start-up found in the account.
-    pub(crate) fn take_over(&mut self, reconciled: Reconciled) {
-        let now = self.time.now();
-        tracing::info!(
-            event = "engine_started",
-            account = reconciled.account.id,
-            equity = %reconciled.account.equity,
-            quorum = self.settings.rules.quorum(),
-            voters = self.settings.roster.len(),
-            positions = reconciled.found.iter().filter(|found| found.position.is_some()).count(),
-            orders_resumed = reconciled.resumed.len(),
-            orders_resolved = reconciled.resolved,
-            bus = self.bus.describe(),
-            boot_id = self.boot.as_str(),
-            "{} of {} agents must agree",
-            self.settings.rules.quorum(),
-            self.settings.roster.len()
-        );
-        for found in reconciled.found {
-            self.observed.insert(found.asset.clone());
-            let event = Event::PositionObserved {
-                asset: found.asset,
-                position: found.position,
-                last_fill: found.last_fill,
-            };
-            self.consensus.apply(event, now);
-        }
-        for (submission, agreeing) in reconciled.resumed {
-            let intent = submission.intent();
-            let opened = crate::following::opened_direction(intent.order.side);
-            let purpose = intent.purpose;
-            let direction = match purpose {
-                rawe_core::Purpose::Open => opened,
-                rawe_core::Purpose::Close | rawe_core::Purpose::Stop => opened.opposite(),
-            };
-            let asset = intent.order.symbol.clone();
-            self.observed.insert(asset.clone());
-            let event = Event::OrderResumed {
-                asset,
-                purpose,
-                direction,
-                agreeing,
-            };
-            self.consensus.apply(event, now);
-            let (desk, news) = (self.desk.clone(), self.news.clone());
-            self.orders
-                .spawn(async move { desk.follow(submission, None, &news).await });
-        }
     }
 
     /// Lets orders in flight settle for a bounded time. What does not is resolved at next start.
     async fn drain(&mut self, ears: &mut Ears) {
-        self.orders.close();
-        if timeout(DRAIN_LIMIT, self.orders.wait()).await.is_err() {
-            tracing::warn!(
-                event = "orders_unsettled",
-                orders = self.orders.len(),
-                "orders are still on their way; the next start resolves them"
-            );
-        }
-        while let Ok(news) = ears.news.try_recv() {
-            for effect in self.on_news(news) {
-                tracing::info!(event = "effect_dropped", ?effect, "the engine is ending");
+        let deadline = Instant::now() + DRAIN_LIMIT;
+        self.perform();
+        while !self.collective.is_settled() {
+            match timeout_at(deadline, ears.answers.recv()).await {
+                Ok(Some(answer)) => self.on_answer(answer),
+                Ok(None) => break,
+                Err(_) => {
+                    tracing::warn!(
+                        event = "orders_unsettled",
+                        orders = self.counter.tasks.len(),
+                        "orders are still on their way; the next start resolves them"
+                    );
+                    break;
+                }
             }
+            self.perform();
         }
         self.publisher.flush().await;
+        self.tell_heart();
         tracing::info!(event = "engine_stopped", at = %wall_now(), "the engine has ended");
     }
+}
+
+/// When an operator last had a say in trading, by the journal.
+fn newest_word(history: &[JournalEntry]) -> Option<rawe_core::Timestamp> {
+    let words = history.iter().filter_map(|entry| match entry {
+        JournalEntry::Control(record) if record.source == "bus" || record.source == "signal" => {
+            Some(record.at)
+        }
+        _ => None,
+    });
+    words.max()
 }

@@ -1,28 +1,27 @@
 //! Counts the votes and sends what the collective agrees on to the broker.
 //!
-//! The shell around `rawe-consensus` (who may vote, when to trade) and `rawe-execution` (how an
-//! order is built, sent once and settled): it listens to the bus, asks the broker, writes the
-//! journal. One owner of all state and one loop, in `engine`; no rule of trading lives here.
+//! The shell around `rawe-collective`, which decides everything: it listens to the bus, asks the
+//! broker, writes the journal and keeps the time. One thread, one loop, in `engine`; what the
+//! collective asks for is performed in `perform`. No rule of trading lives here.
 
 mod args;
-mod desk;
-mod effects;
+mod asking;
 mod engine;
-mod following;
-mod halts;
+mod halt_file;
 mod instants;
-mod intake;
 mod launch;
 mod market_time;
+mod notices;
 mod pace;
+mod perform;
 mod publisher;
 mod readers;
 mod settings;
-mod startup;
-#[cfg(test)]
-mod testing;
-mod witness;
+mod stewardship;
+mod writer;
 
 pub use args::EngineArgs;
-pub use launch::{engine_main, run, run_with};
+pub use halt_file::HALT_FILE;
+pub use launch::{Brokerage, JournalSource, engine_main, run, run_with};
 pub use settings::Settings;
+pub use writer::SharedJournal;

@@ -7,18 +7,29 @@ use chrono::{DateTime, TimeDelta};
 use rawe_core::Timestamp;
 use rawe_runtime::wall_now;
 
-/// A difference between the broker's clock and ours below this is only latency.
-const OFFSET_MIN: TimeDelta = TimeDelta::seconds(60);
+/// A difference between the broker's clock and ours below this is a wrong clock, which the desk
+/// judges; above, it is a simulated exchange that lives in another time, and is converted.
+const OFFSET_MIN: TimeDelta = TimeDelta::minutes(10);
 
 /// Market time.
 #[derive(Debug, Default)]
 pub(crate) struct MarketTime {
+    /// Whether the broker's time is the world's, whatever its clock says.
+    real: bool,
     paced: AtomicBool,
     instant_ms: AtomicI64,
     offset_ms: AtomicI64,
 }
 
 impl MarketTime {
+    /// The time of an account at a real broker: nothing is converted, a wrong clock is wrong.
+    pub(crate) fn of_real_broker(real: bool) -> Self {
+        Self {
+            real,
+            ..Self::default()
+        }
+    }
+
     /// The time now.
     pub(crate) fn now(&self) -> Timestamp {
         if self.is_paced() {
@@ -49,23 +60,12 @@ impl MarketTime {
     /// Notes what the broker's clock says now.
     pub(crate) fn note_broker(&self, broker: Timestamp) {
         let offset = broker - self.now();
-        let millis = if offset.abs() < OFFSET_MIN {
+        let millis = if self.real || offset.abs() < OFFSET_MIN {
             0
         } else {
             offset.num_milliseconds()
         };
         self.offset_ms.store(millis, Ordering::Release);
-    }
-
-    /// The time now by the broker's clock: what its own timestamps are compared with. In a replay
-    /// the broker's clock stands at the instant.
-    pub(crate) fn broker_now(&self) -> Timestamp {
-        self.now() + self.offset()
-    }
-
-    /// Market time as the broker's clock would say it.
-    pub(crate) fn to_broker(&self, market: Timestamp) -> Timestamp {
-        market + self.offset()
     }
 
     /// A time of the broker's as market time.
@@ -92,12 +92,12 @@ mod tests {
         time.note_broker(broker);
         let converted = time.to_market(broker);
         assert!((converted - wall_now()).abs() < TimeDelta::seconds(1));
-        assert!((time.broker_now() - broker).abs() < TimeDelta::seconds(1));
-        time.note_broker(wall_now() + TimeDelta::seconds(5));
-        assert!(
-            (time.broker_now() - wall_now()).abs() < TimeDelta::seconds(1),
-            "latency"
-        );
+        let wrong = wall_now() + TimeDelta::seconds(90);
+        time.note_broker(wrong);
+        assert_eq!(time.to_market(wrong), wrong, "a wrong clock stays wrong");
+        let real = MarketTime::of_real_broker(true);
+        real.note_broker(broker);
+        assert_eq!(real.to_market(broker), broker);
         time.set_paced(broker);
         assert_eq!(time.now().timestamp_millis(), broker.timestamp_millis());
         time.set_live();

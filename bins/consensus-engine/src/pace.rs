@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use rawe_core::{Acknowledgement, BootId, ClockInstant};
+use rawe_core::{Acknowledgement, AgentRef, BootId, ClockInstant};
 
 /// How long an agent may be silent before it is named.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -97,8 +97,25 @@ impl Pace {
         self.newest.insert(ack.participant.clone(), ack);
     }
 
+    /// Whether an instant is waited for.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// A message has arrived. Whoever it is of: what is awaited is counted by boot.
+    pub(crate) fn note_message(&mut self, payload: &[u8]) {
+        #[derive(serde::Deserialize)]
+        struct Sender {
+            agent: Option<AgentRef>,
+        }
+        let sender: Option<Sender> = serde_json::from_slice(payload).ok();
+        if let Some(agent) = sender.and_then(|sender| sender.agent) {
+            self.receive(&agent.boot_id, agent.sequence);
+        }
+    }
+
     /// A signal of this boot has arrived.
-    pub(crate) fn receive(&mut self, boot: &BootId, sequence: u64) {
+    fn receive(&mut self, boot: &BootId, sequence: u64) {
         if self.received.len() >= BOOTS_MAX && !self.received.contains_key(boot) {
             return;
         }

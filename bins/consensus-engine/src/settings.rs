@@ -6,14 +6,24 @@ use std::path::PathBuf;
 use rawe_consensus::{ConsensusConfig, Rules};
 use rawe_core::{Roster, RosterAgent};
 use rawe_execution::RiskLimits;
+use rawe_execution::desk::{DeskSettings, ExitRules};
+use rawe_execution::limits::{PriceRule, SkewRule};
 use rawe_journal::Durability;
 use rawe_runtime::{ConfigProblems, load_section};
+use rust_decimal::Decimal;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::args::EngineArgs;
 
 /// The second of the two settings without which no real money moves.
 const ALLOW_LIVE_VARIABLE: &str = "RAWE_ALLOW_LIVE";
+/// Limits over which a real account is refused: figures like these are for benchmarks.
+const LIVE_ORDER_NOTIONAL_MAX: u32 = 250_000;
+const LIVE_GROSS_NOTIONAL_MAX: u32 = 2_000_000;
+/// The broker takes 200 requests a minute of an account.
+const LIVE_ORDERS_PER_MINUTE_MAX: u32 = 180;
+const LIVE_NEW_POSITIONS_PER_HOUR_MAX: usize = 60;
 /// The longest name of a deployment, in bytes.
 const DEPLOYMENT_LENGTH_MAX: usize = 64;
 
@@ -26,6 +36,10 @@ pub struct Settings {
     pub roster: Roster,
     /// Limits on money.
     pub limits: RiskLimits,
+    /// How positions end when nobody votes, and what trading costs.
+    pub exits: ExitRules,
+    /// Whether orders move real money.
+    pub live: bool,
     /// Pub/sub channel of the signals.
     pub channel: String,
     /// File of the journal.
@@ -53,6 +67,8 @@ impl Settings {
         let mut problems = Vec::new();
         let mut consensus: ConsensusConfig = section(args, "consensus", &mut problems);
         let limits: RiskLimits = section(args, "risk", &mut problems);
+        let exits: ExitRules = section(args, "exits", &mut problems);
+        let journal: JournalSection = section(args, "journal", &mut problems);
         let listed: Vec<RosterAgent> = section(args, "roster", &mut problems);
         let roster = if listed.is_empty() {
             Roster::default()
@@ -62,6 +78,7 @@ impl Settings {
         consensus.quorum = args.quorum.or(consensus.quorum);
         consensus.window_ms = args.window_ms.unwrap_or(consensus.window_ms);
         problems.extend(limits.problems());
+        problems.extend(exits.problems());
         let rules = consensus
             .check(&roster)
             .map_err(|found| problems.extend(found))
@@ -79,15 +96,26 @@ impl Settings {
         if let Some(problem) = deployment_problem(&args.deployment) {
             problems.push(problem);
         }
-        let durability = if args.broker.is_live() {
+        let live = args.broker.is_live();
+        if live {
+            problems.extend(unsafe_for_real_money(&limits, rules.as_ref()));
+        }
+        let durability = journal.durability.unwrap_or(if live {
             Durability::Synced
         } else {
             Durability::Written
-        };
+        });
+        if live && durability != Durability::Synced {
+            problems.push(
+                "journal.durability is \"written\"; a real account needs \"synced\"".to_owned(),
+            );
+        }
         match rules {
             Some(rules) if problems.is_empty() => Ok(Self {
                 rules,
                 limits,
+                exits,
+                live,
                 channel: args.common.channel.clone(),
                 journal: args.journal.clone(),
                 durability,
@@ -98,6 +126,72 @@ impl Settings {
             _ => Err(ConfigProblems(problems)),
         }
     }
+
+    /// What the desk of this deployment is told.
+    pub(crate) fn desk(&self, deployment: String) -> DeskSettings {
+        DeskSettings {
+            deployment,
+            limits: self.limits.clone(),
+            exits: self.exits.clone(),
+            new_positions_per_hour: self.rules.new_positions_per_hour(),
+        }
+    }
+}
+
+/// The `[journal]` section.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct JournalSection {
+    /// What a commit survives; absent: a power cut for a real account, else kill -9.
+    durability: Option<Durability>,
+}
+
+/// What a benchmark may do and an account with real money may not.
+fn unsafe_for_real_money(limits: &RiskLimits, rules: Option<&Rules>) -> Vec<String> {
+    let openings = rules.map_or(0, Rules::new_positions_per_hour);
+    let over = |name: &str, value: String, most: String| {
+        format!("{name} is {value}; a real account takes at most {most}")
+    };
+    let mut problems = Vec::new();
+    if limits.last_price == PriceRule::Off {
+        problems.push("risk.last_price is \"off\"; a real account needs \"required\"".to_owned());
+    }
+    if limits.clock_skew == SkewRule::Warn {
+        problems.push("risk.clock_skew is \"warn\"; a real account needs \"halt\"".to_owned());
+    }
+    for (name, value, most) in [
+        (
+            "risk.order_notional_max",
+            limits.order_notional_max,
+            LIVE_ORDER_NOTIONAL_MAX,
+        ),
+        (
+            "risk.gross_notional_max",
+            limits.gross_notional_max,
+            LIVE_GROSS_NOTIONAL_MAX,
+        ),
+    ] {
+        if value > Decimal::from(most) {
+            problems.push(over(name, value.to_string(), most.to_string()));
+        }
+    }
+    if limits.orders_per_minute_max > LIVE_ORDERS_PER_MINUTE_MAX {
+        let (value, most) = (limits.orders_per_minute_max, LIVE_ORDERS_PER_MINUTE_MAX);
+        problems.push(over(
+            "risk.orders_per_minute_max",
+            value.to_string(),
+            most.to_string(),
+        ));
+    }
+    if openings > LIVE_NEW_POSITIONS_PER_HOUR_MAX {
+        let most = LIVE_NEW_POSITIONS_PER_HOUR_MAX;
+        problems.push(over(
+            "consensus.new_positions_per_hour",
+            openings.to_string(),
+            most.to_string(),
+        ));
+    }
+    problems
 }
 
 fn section<T: DeserializeOwned + Default>(
@@ -225,6 +319,35 @@ mod tests {
         ];
         let problems = Settings::check(&args(&words), false).unwrap_err().0;
         assert_eq!(problems.len(), 3, "{problems:?}");
+    }
+
+    #[test]
+    fn a_benchmarks_settings_are_refused_for_real_money_and_only_then() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        write!(
+            file,
+            "[consensus]\nnew_positions_per_hour = 1000000\n\
+             [risk]\nlast_price = \"off\"\nclock_skew = \"warn\"\n\
+             order_notional_max = \"1000000\"\ngross_notional_max = \"1000000000\"\n\
+             orders_per_minute_max = 1000000\n[journal]\ndurability = \"written\"\n"
+        )
+        .unwrap();
+        let path = file.path().to_str().unwrap();
+        let settings = Settings::check(&args(&["--config", path]), false).unwrap();
+        assert_eq!(settings.durability, Durability::Written);
+        let live = [
+            "--config",
+            path,
+            "--alpaca-key-id",
+            "k",
+            "--alpaca-secret-key",
+            "s",
+            "--alpaca-url",
+            "https://api.alpaca.markets",
+            "--live",
+        ];
+        let problems = Settings::check(&args(&live), true).unwrap_err().0;
+        assert_eq!(problems.len(), 7, "{problems:?}");
     }
 
     #[test]

@@ -100,6 +100,17 @@ impl Heart {
         }
     }
 
+    /// Sets a counter that is kept elsewhere.
+    pub fn set_count(&self, counter: &str, value: u64) {
+        let mut pulse = self.pulse();
+        match pulse.counters.get_mut(counter) {
+            Some(count) => *count = value,
+            None => {
+                pulse.counters.insert(counter.to_owned(), value);
+            }
+        }
+    }
+
     /// The heartbeat as it would be written now.
     pub fn snapshot(&self) -> Heartbeat {
         let pulse = self.pulse();
@@ -182,7 +193,10 @@ mod tests {
         heart.add("received", 2);
         heart.add("received", 3);
         heart.add("received", u64::MAX);
+        heart.set_count("kept elsewhere", 9);
+        heart.set_count("kept elsewhere", 7);
         let beat = heart.snapshot();
+        assert_eq!(beat.counters["kept elsewhere"], 7);
         assert_eq!(
             (beat.state, beat.detail.as_str()),
             (ProcessState::Warming, "3/120 d")

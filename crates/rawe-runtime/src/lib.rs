@@ -23,4 +23,5 @@ pub use lifeline::LIFELINE_VARIABLE;
 pub use logging::{LogFormat, init_logging};
 pub use process::{
     EXIT_BAD_CONFIGURATION, EXIT_CLEAN, EXIT_FAILED, ShuttingDown, run_command, run_main,
+    run_main_on_one_thread,
 };

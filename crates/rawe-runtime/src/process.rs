@@ -53,7 +53,21 @@ where
     F: FnOnce(CancellationToken) -> Fut,
     Fut: Future<Output = anyhow::Result<()>>,
 {
-    run_with(LogOutput::Stdout, process, log_format, run)
+    run_with(LogOutput::Stdout, Threads::Many, process, log_format, run)
+}
+
+/// Like [`run_main`], with everything on one thread: for a process of many small steps, for which
+/// handing over to another thread costs more than the step.
+pub fn run_main_on_one_thread<F, Fut>(
+    process: &str,
+    log_format: Option<LogFormat>,
+    run: F,
+) -> ExitCode
+where
+    F: FnOnce(CancellationToken) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>>,
+{
+    run_with(LogOutput::Stdout, Threads::One, process, log_format, run)
 }
 
 /// Like [`run_main`], for a command whose answer goes to stdout: its log goes to stderr.
@@ -62,11 +76,19 @@ where
     F: FnOnce(CancellationToken) -> Fut,
     Fut: Future<Output = anyhow::Result<()>>,
 {
-    run_with(LogOutput::Stderr, process, log_format, run)
+    run_with(LogOutput::Stderr, Threads::Many, process, log_format, run)
+}
+
+/// How many threads the runtime has for tasks.
+#[derive(Clone, Copy, Debug)]
+enum Threads {
+    One,
+    Many,
 }
 
 fn run_with<F, Fut>(
     output: LogOutput,
+    threads: Threads,
     process: &str,
     log_format: Option<LogFormat>,
     run: F,
@@ -79,10 +101,11 @@ where
     let _already_installed = rustls::crypto::ring::default_provider().install_default();
     init_logging_to(output, process, log_format);
     abort_on_panic();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let mut builder = match threads {
+        Threads::One => tokio::runtime::Builder::new_current_thread(),
+        Threads::Many => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit_code(process, Err(error.into())),
     };
