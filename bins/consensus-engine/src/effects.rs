@@ -50,6 +50,9 @@ impl Engine {
                     "the position is kept although agents that agreed have fallen silent"
                 );
             }
+            Effect::WeightsChanged(change) => {
+                tracing::info!(event = "weights_changed", reason = change.reason, "voters earned");
+            }
             Effect::CannotTrade { able, quorum } => self.unsaid = Some((able, quorum)),
             Effect::CanTrade { able } => {
                 if self.unsaid.take().is_none() {
