@@ -7,6 +7,8 @@ use rawe_core::Roster;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::weights_rules::{Voting, WeightRules, WeightsConfig};
+
 /// What to do when both directions have a quorum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,6 +62,10 @@ pub struct ConsensusConfig {
     pub notional_min: Decimal,
     /// The largest size a vote may propose, USD.
     pub size_max: Decimal,
+    /// Whether heads alone decide, or earned weight too.
+    pub voting: Voting,
+    /// How weights are earned.
+    pub weights: WeightsConfig,
 }
 
 impl Default for ConsensusConfig {
@@ -79,6 +85,8 @@ impl Default for ConsensusConfig {
             stance_scans_max: 3,
             notional_min: Decimal::TEN,
             size_max: Decimal::from(1_000_000),
+            voting: Voting::default(),
+            weights: WeightsConfig::default(),
         }
     }
 }
@@ -105,12 +113,19 @@ pub struct Rules {
     pub(crate) stance_scans_max: u32,
     pub(crate) notional_min: Decimal,
     pub(crate) size_max: Decimal,
+    pub(crate) voting: Voting,
+    pub(crate) weights: WeightRules,
 }
 
 impl Rules {
     /// K.
     pub fn quorum(&self) -> usize {
         self.quorum
+    }
+
+    /// Whether heads alone decide.
+    pub fn voting(&self) -> Voting {
+        self.voting
     }
 
     /// How far apart the votes of a quorum may be.
@@ -159,11 +174,14 @@ impl ConsensusConfig {
             stance_scans_max: self.stance_scans_max,
             notional_min: self.notional_min,
             size_max: self.size_max,
+            voting: self.voting,
+            weights: self.weights.rules(),
         })
     }
 
     fn problems(&self, roster: &Roster) -> Vec<String> {
         let mut problems = roster_problems(roster);
+        problems.extend(self.weights.problems());
         let mut require = |holds: bool, problem: String| {
             if !holds {
                 problems.push(problem);

@@ -11,14 +11,18 @@ use rawe_core::{AgentId, AssetClass, Purpose, Roster, Symbol, Timestamp};
 
 use crate::config::{CloseMode, Rules};
 use crate::event::{AssetFacts, Effect, Event, MarketHours, Trading, Vote};
+use crate::exit_watch::ExitWatch;
+use crate::forgetting::visit_by;
 use crate::quorum::Inserted;
-use crate::rounds::{AssetState, Joined, OpenRound, Span};
+use crate::rounds::{AssetState, AssetTimers, Joined, OpenRound, Span};
 use crate::standing::StanceBook;
+use crate::voices::Voices;
+use crate::weights::Weights;
 
 /// How many gaps of the bus are remembered; older ones are merged.
 const GAPS_MAX: usize = 64;
 /// An agent of the original format counts as heard for this long after its last vote.
-const ORIGINAL_HEARD: TimeDelta = TimeDelta::hours(1);
+pub(crate) const ORIGINAL_HEARD: TimeDelta = TimeDelta::hours(1);
 /// The span over which new positions are counted.
 pub(crate) const OPENINGS_SPAN: TimeDelta = TimeDelta::hours(1);
 
@@ -55,19 +59,23 @@ pub struct Consensus {
     pub(crate) trading: Trading,
     pub(crate) gaps: VecDeque<Span>,
     /// Decisions to open within the last hour that were not refused.
-    pub(crate) openings: VecDeque<(Timestamp, Symbol)>,
+    pub(crate) openings: AssetTimers,
     /// Timers of open rounds.
-    deadlines: BTreeSet<(Timestamp, Symbol)>,
+    deadlines: AssetTimers,
+    /// When something of an asset may be forgotten.
+    pub(crate) visits: AssetTimers,
+    pub(crate) exits: ExitWatch,
+    pub(crate) weights: Weights,
     paced: bool,
     could_trade: Option<bool>,
     pub(crate) now: Option<Timestamp>,
-    pruned: Option<Timestamp>,
     pub(crate) counts: ConsensusCounts,
 }
 
 impl Consensus {
     /// A collective without memory. It starts halted: tell it [`Event::Trading`].
     pub fn new(rules: Rules, roster: Roster) -> Self {
+        let weights = Weights::new(&rules, &roster);
         Self {
             rules,
             roster,
@@ -79,12 +87,14 @@ impl Consensus {
             market: None,
             trading: Trading::default(),
             gaps: VecDeque::new(),
-            openings: VecDeque::new(),
-            deadlines: BTreeSet::new(),
+            openings: AssetTimers::new(),
+            deadlines: AssetTimers::new(),
+            visits: AssetTimers::new(),
+            exits: ExitWatch::default(),
+            weights,
             paced: false,
             could_trade: None,
             now: None,
-            pruned: None,
             counts: ConsensusCounts::default(),
         }
     }
@@ -92,6 +102,16 @@ impl Consensus {
     /// The counts so far.
     pub fn counts(&self) -> &ConsensusCounts {
         &self.counts
+    }
+
+    /// The voters' weights as they are earned, whether they count or not.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// Whose voice counts for how much.
+    pub(crate) fn voices(&self) -> Voices<'_> {
+        Voices::new(&self.rules, &self.weights)
     }
 
     /// How many assets are remembered.
@@ -117,7 +137,10 @@ impl Consensus {
                 Vec::new()
             }
             Event::Market(hours) => {
-                self.market = hours;
+                if self.market != hours {
+                    self.market = hours;
+                    self.exits.mark_all();
+                }
                 Vec::new()
             }
             Event::Asset(symbol, facts) => {
@@ -129,58 +152,34 @@ impl Consensus {
                 Vec::new()
             }
             Event::Trading(trading) => {
-                self.trading = trading;
+                if self.trading != trading {
+                    self.trading = trading;
+                    self.exits.mark_all();
+                }
                 Vec::new()
             }
             Event::Paced(paced) => self.on_paced(paced, now),
             Event::InstantComplete => self.on_instant_complete(now),
             Event::Tick => self.on_tick(now),
-            Event::OrderResumed {
-                asset,
-                purpose,
-                direction,
-                agreeing,
-            } => {
-                self.on_resumed(&asset, purpose, direction, agreeing, now);
+            Event::TradeClosed(trade) => {
+                let changes = self.weights.credit(&trade).into_iter();
+                changes
+                    .map(|change| Effect::WeightsChanged(Box::new(change)))
+                    .collect()
+            }
+            Event::Weights(change) => {
+                self.weights.restore(&change);
                 Vec::new()
             }
-            Event::OrderRefused { asset, purpose } => {
-                self.on_refused(&asset, purpose, now);
-                Vec::new()
-            }
-            Event::OrderEnded {
-                asset,
-                purpose,
-                filled,
-                filled_at,
-                position_left,
-            } => {
-                let filled_at = filled_at.map(|at| at.min(now));
-                self.on_ended(&asset, purpose, filled, filled_at, position_left, now)
-            }
-            Event::PositionObserved {
-                asset,
-                position,
-                last_fill,
-            } => {
-                self.on_observed(asset, position, last_fill);
-                Vec::new()
-            }
+            order => self.apply_to_holding(order, now),
         }
     }
 
     /// The next instant of market time at which [`Event::Tick`] would change something, if any.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let exits = self
-            .assets
-            .iter()
-            .filter_map(|(asset, state)| self.exit_due(asset, state));
-        exits.chain(self.next_round_deadline()).min()
-    }
-
-    /// The part of [`Consensus::next_deadline`] that costs nothing: when the next round ends.
-    pub fn next_round_deadline(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|(at, _)| *at)
+        let rounds = self.deadlines.first().map(|(at, _)| *at);
+        let exits = self.now.and_then(|now| self.exits.next_due(now));
+        rounds.into_iter().chain(exits).min()
     }
 
     /// Whether rounds are decided when complete rather than at the K-th vote.
@@ -207,11 +206,13 @@ impl Consensus {
         if vote.original_format {
             self.original_speakers.insert(vote.vote.agent.clone(), now);
         }
-        let asset = vote.asset;
-        let instant = vote.vote.timestamp;
+        let Vote { asset, vote, .. } = vote;
+        let instant = vote.timestamp;
         let window = self.rules.window;
+        let visit_at = now + self.lifetime();
         let state = self.assets.entry(asset.clone()).or_default();
-        let (joined, inserted) = state.join(vote.vote, now, window);
+        let (joined, inserted) = state.join(vote, now, window);
+        visit_by(&mut self.visits, &asset, state, visit_at);
         match joined {
             Joined::Late => self.counts.late += 1,
             Joined::Duplicate => self.counts.duplicate += 1,
@@ -223,12 +224,15 @@ impl Consensus {
         if joined != Joined::Counted {
             return Vec::new();
         }
+        retime(&mut self.deadlines, &asset, state);
+        if !state.votes.may_decide(self.rules.quorum) {
+            return Vec::new();
+        }
         let round = state
             .open
             .iter()
             .find(|round| round.span.contains(instant))
             .copied();
-        self.remember_deadline(&asset);
         match round {
             Some(round) if !self.is_complete() && self.decides_early(&asset, round) => {
                 self.close_rounds(vec![(asset, round)], now)
@@ -239,8 +243,10 @@ impl Consensus {
 
     fn on_stances(&mut self, message: &rawe_core::StanceMessage, now: Timestamp) {
         let on_roster = self.roster.by_id(&message.agent.id).is_some();
+        let spoke = self.enough_speak();
         if on_roster && self.stances.apply(message, now) {
             self.note_scan(message);
+            self.watch_stances(message, spoke);
         } else {
             self.counts.stances_ignored += 1;
         }
@@ -302,94 +308,71 @@ impl Consensus {
             return Vec::new();
         }
         self.paced = paced;
-        let open = self.open_rounds(|_| true);
+        let open = self.open_rounds(None);
         let effects = self.abandon_rounds(open, now);
         self.openings.clear();
         self.gaps.clear();
-        self.pruned = None;
+        self.watch_all();
         effects
     }
 
     fn on_instant_complete(&mut self, now: Timestamp) -> Vec<Effect> {
-        let due = if self.is_complete() {
-            self.open_rounds(|_| true)
-        } else {
-            self.open_rounds(|round| round.deadline <= now)
-        };
+        let through = (!self.is_complete()).then_some(now);
+        let due = self.open_rounds(through);
         let mut effects = self.close_rounds(due, now);
         effects.extend(self.check_exits(now, true));
-        self.prune(now);
+        self.forget(now);
         closes_first(effects)
     }
 
     fn on_tick(&mut self, now: Timestamp) -> Vec<Effect> {
-        let due = self.due_rounds(now);
+        let due = self.open_rounds(Some(now));
         let mut effects = self.close_rounds(due, now);
         effects.extend(self.check_exits(now, false));
-        self.prune(now);
+        self.forget(now);
         closes_first(effects)
     }
 
-    /// The rounds whose timer has run out; the others are not looked at.
-    fn due_rounds(&self, now: Timestamp) -> Vec<(Symbol, OpenRound)> {
-        let due = self.deadlines.iter().take_while(|(at, _)| *at <= now);
-        due.filter_map(|(_, asset)| self.assets.get(asset).map(|state| (asset, state)))
-            .flat_map(|(asset, state)| state.open.iter().map(move |round| (asset, *round)))
-            .filter(|(_, round)| round.deadline <= now)
-            .map(|(asset, round)| (asset.clone(), round))
-            .collect()
-    }
-
-    fn open_rounds(&self, wanted: impl Fn(&OpenRound) -> bool) -> Vec<(Symbol, OpenRound)> {
-        let with_rounds: BTreeSet<&Symbol> =
-            self.deadlines.iter().map(|(_, asset)| asset).collect();
-        with_rounds
+    /// The open rounds whose timers end through `through`, or all of them; by asset.
+    fn open_rounds(&self, through: Option<Timestamp>) -> Vec<(Symbol, OpenRound)> {
+        let wanted = |at: Timestamp| through.is_none_or(|through| at <= through);
+        // An asset's timer is that of its oldest round: none of it is due before.
+        let assets: BTreeSet<&Symbol> = self
+            .deadlines
+            .iter()
+            .take_while(|(at, _)| wanted(*at))
+            .map(|(_, asset)| asset)
+            .collect();
+        assets
             .into_iter()
             .filter_map(|asset| self.assets.get(asset).map(|state| (asset, state)))
             .flat_map(|(asset, state)| state.open.iter().map(move |round| (asset, *round)))
-            .filter(|(_, round)| wanted(round))
+            .filter(|(_, round)| wanted(round.deadline))
             .map(|(asset, round)| (asset.clone(), round))
             .collect()
     }
 
-    /// Keeps one timer per asset: that of its oldest open round.
+    /// Sets an asset's timer after its rounds changed.
     pub(crate) fn remember_deadline(&mut self, asset: &Symbol) {
-        let deadline = self.assets.get(asset).and_then(AssetState::round_deadline);
-        let known = self.assets.get(asset).and_then(|state| state.timer);
-        if deadline == known {
-            return;
-        }
-        if let Some(at) = known {
-            self.deadlines.remove(&(at, asset.clone()));
-        }
-        if let Some(at) = deadline {
-            self.deadlines.insert((at, asset.clone()));
-        }
         if let Some(state) = self.assets.get_mut(asset) {
-            state.timer = deadline;
+            retime(&mut self.deadlines, asset, state);
         }
     }
+}
 
-    /// Forgets what can no longer matter, at most once a window.
-    fn prune(&mut self, now: Timestamp) {
-        if self
-            .pruned
-            .is_some_and(|at| now - at < self.rules.window && now >= at)
-        {
-            return;
-        }
-        self.pruned = Some(now);
-        let votes_before = now - self.rules.ttl_max - self.rules.window;
-        let cool_down = self.rules.cool_down;
-        self.assets.retain(|_, state| {
-            state.forget(now, votes_before);
-            !state.is_idle(now, cool_down)
-        });
-        self.gaps.retain(|gap| gap.last >= votes_before);
-        self.openings.retain(|(at, _)| now - *at < OPENINGS_SPAN);
-        self.original_speakers
-            .retain(|_, at| now - *at <= ORIGINAL_HEARD);
+/// Keeps one timer per asset: that of its oldest open round.
+fn retime(deadlines: &mut AssetTimers, asset: &Symbol, state: &mut AssetState) {
+    let deadline = state.round_deadline();
+    if deadline == state.timer {
+        return;
     }
+    if let Some(at) = state.timer {
+        deadlines.remove(&(at, asset.clone()));
+    }
+    if let Some(at) = deadline {
+        deadlines.insert((at, asset.clone()));
+    }
+    state.timer = deadline;
 }
 
 /// Orders that free buying power come first; otherwise the order of effects is kept.

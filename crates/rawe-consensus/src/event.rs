@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use rawe_core::{
-    AgentId, Direction, Purpose, RoundOutcome, RoundRecord, RoundVote, StanceMessage, Symbol,
-    Timestamp,
+    AgentId, ClosedTrade, Direction, Purpose, RoundOutcome, RoundRecord, RoundVote, StanceMessage,
+    Symbol, Timestamp, WeightChange,
 };
 use rust_decimal::Decimal;
 
@@ -131,6 +131,11 @@ pub enum Event {
         /// The last fill of an entry or exit of ours, if any.
         last_fill: Option<Timestamp>,
     },
+    /// A position of ours is closed: its voters are credited, once however often it is told.
+    TradeClosed(Box<ClosedTrade>),
+    /// The weights changed in an earlier start, as the journal has it; oldest first, before
+    /// anything else.
+    Weights(WeightChange),
 }
 
 /// An order the collective wants. The gate and the builder of orders have the last word.
@@ -168,6 +173,8 @@ pub enum Effect {
         /// How many must agree.
         quorum: usize,
     },
+    /// The voters' weights changed: journal it.
+    WeightsChanged(Box<WeightChange>),
     /// A quorum can be heard again.
     CanTrade {
         /// How many can be heard.

@@ -1,7 +1,7 @@
 //! How positions end by vote: the soft exit, and the reversal that may follow a closing.
 
 use rawe_core::identity::round_id;
-use rawe_core::{AgentId, Direction, Purpose, RoundOutcome, Symbol, Timestamp};
+use rawe_core::{AgentId, Direction, Purpose, RoundOutcome, RoundVote, Symbol, Timestamp};
 
 use crate::consensus::Consensus;
 use crate::event::Effect;
@@ -25,37 +25,40 @@ impl Consensus {
     /// weighed against one of the last.
     pub(crate) fn check_exits(&mut self, now: Timestamp, settled: bool) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let held: Vec<(Symbol, Held)> = self
-            .assets
-            .iter()
-            .filter_map(|(asset, state)| match &state.holding {
-                Holding::Held(held) => Some((asset.clone(), held.clone())),
-                _ => None,
-            })
-            .collect();
-        for (asset, held) in held {
-            let Some(state) = self.assets.get(&asset) else {
-                continue;
-            };
-            if !settled
-                && state
-                    .scanned
-                    .is_some_and(|scan| now < scan + self.rules.window)
-            {
-                continue;
-            }
-            match self.support(&asset, &held, now) {
-                Support::Stands => self.set_alarm(&asset, Vec::new()),
-                Support::Unknown(agents) => {
-                    if state.alarmed != agents {
-                        self.set_alarm(&asset, agents.clone());
-                        effects.push(Effect::StanceAlarm { asset, agents });
-                    }
-                }
-                Support::Gone => effects.extend(self.soft_exit(&asset, &held, now)),
-            }
+        for asset in self.exits.to_look_at(now, settled) {
+            effects.extend(self.check_exit(&asset, now, settled));
+            self.looked_at(&asset);
         }
         effects
+    }
+
+    fn check_exit(&mut self, asset: &Symbol, now: Timestamp, settled: bool) -> Option<Effect> {
+        let state = self.assets.get(asset)?;
+        let Holding::Held(held) = &state.holding else {
+            return None;
+        };
+        let settling = |scan: Timestamp| now < scan + self.rules.window;
+        if !settled && state.scanned.is_some_and(settling) {
+            return None;
+        }
+        match self.support(asset, held, now) {
+            Support::Stands => {
+                self.set_alarm(asset, Vec::new());
+                None
+            }
+            Support::Unknown(agents) => {
+                if state.alarmed == agents {
+                    return None;
+                }
+                self.set_alarm(asset, agents.clone());
+                let asset = asset.clone();
+                Some(Effect::StanceAlarm { asset, agents })
+            }
+            Support::Gone => {
+                let held = held.clone();
+                self.soft_exit(asset, &held, now)
+            }
+        }
     }
 
     fn set_alarm(&mut self, asset: &Symbol, agents: Vec<AgentId>) {
@@ -83,8 +86,13 @@ impl Consensus {
         (due > now).then_some(due)
     }
 
+    /// Whether a quorum of agents has ever sent stances.
+    pub(crate) fn enough_speak(&self) -> bool {
+        self.stances.speakers() >= self.rules.quorum
+    }
+
     fn support(&self, asset: &Symbol, held: &Held, now: Timestamp) -> Support {
-        let most_speak = self.stances.speakers() >= self.rules.quorum;
+        let most_speak = self.enough_speak();
         let scans_max = self.rules.stance_scans_max;
         let mut unknown = Vec::new();
         let mut gone = 0_usize;
@@ -146,7 +154,8 @@ impl Consensus {
         reversal: Reversal,
         now: Timestamp,
     ) -> Vec<Effect> {
-        if self.standing_for(asset, &reversal, now) < self.rules.quorum {
+        let standing = self.standing_for(asset, &reversal, now);
+        if !self.voices().decides(&standing) {
             return Vec::new();
         }
         let obstacle = self
@@ -180,15 +189,19 @@ impl Consensus {
         vec![self.order(record, Purpose::Open, reversal.direction, now)]
     }
 
-    /// How many of those who voted for the reversal still stand for it.
-    fn standing_for(&self, asset: &Symbol, reversal: &Reversal, now: Timestamp) -> usize {
-        let stands = |agent: &&AgentId| {
+    /// The votes of those who voted for the reversal and still stand for it.
+    fn standing_for(&self, asset: &Symbol, reversal: &Reversal, now: Timestamp) -> Vec<RoundVote> {
+        let stands = |agent: &AgentId| {
             self.stances.of(agent, asset).is_some_and(|standing| {
                 let known = !standing.is_unknown(asset.class(), now, self.rules.stance_scans_max);
                 known && standing.direction == Some(reversal.direction)
             })
         };
-        reversal.agreeing.iter().filter(stands).count()
+        let votes = reversal.votes.iter();
+        votes
+            .filter(|vote| vote.direction == reversal.direction && stands(&vote.agent))
+            .cloned()
+            .collect()
     }
 
     /// The direction of the position the collective holds in `asset`, if it holds one.

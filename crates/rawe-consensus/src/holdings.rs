@@ -6,11 +6,53 @@ use rawe_core::{AgentId, Direction, Purpose, Symbol, Timestamp};
 use rust_decimal::Decimal;
 
 use crate::consensus::Consensus;
-use crate::event::{Effect, ObservedPosition};
+use crate::event::{Effect, Event, ObservedPosition};
 use crate::rounds::{Held, Holding, Reversal};
 
 impl Consensus {
-    pub(crate) fn on_refused(&mut self, asset: &Symbol, purpose: Purpose, now: Timestamp) {
+    /// What orders and observations do to the position of an asset.
+    pub(crate) fn apply_to_holding(&mut self, event: Event, now: Timestamp) -> Vec<Effect> {
+        let (asset, effects) = match event {
+            Event::OrderResumed {
+                asset,
+                purpose,
+                direction,
+                agreeing,
+            } => {
+                self.on_resumed(&asset, purpose, direction, agreeing, now);
+                (asset, Vec::new())
+            }
+            Event::OrderRefused { asset, purpose } => {
+                self.on_refused(&asset, purpose, now);
+                (asset, Vec::new())
+            }
+            Event::OrderEnded {
+                asset,
+                purpose,
+                filled,
+                filled_at,
+                position_left,
+            } => {
+                let filled_at = filled_at.map(|at| at.min(now));
+                let effects = self.on_ended(&asset, purpose, filled, filled_at, position_left, now);
+                (asset, effects)
+            }
+            Event::PositionObserved {
+                asset,
+                position,
+                last_fill,
+            } => {
+                self.on_observed(asset.clone(), position, last_fill);
+                (asset, Vec::new())
+            }
+            _ => return Vec::new(),
+        };
+        self.watch(&asset);
+        self.visit_later(&asset, now);
+        effects
+    }
+
+    fn on_refused(&mut self, asset: &Symbol, purpose: Purpose, now: Timestamp) {
         let Some(state) = self.assets.get_mut(asset) else {
             return;
         };
@@ -18,7 +60,9 @@ impl Consensus {
         match (&state.holding, purpose) {
             (Holding::Opening { .. }, Purpose::Open) => {
                 state.holding = Holding::Flat;
-                self.openings.retain(|(_, opened)| opened != asset);
+                if let Some(at) = state.opening_since.take() {
+                    self.openings.remove(&(at, asset.clone()));
+                }
             }
             (Holding::Closing { held, .. }, Purpose::Close) => {
                 state.holding = Holding::Held(held.clone());
@@ -27,7 +71,7 @@ impl Consensus {
         }
     }
 
-    pub(crate) fn on_ended(
+    fn on_ended(
         &mut self,
         asset: &Symbol,
         purpose: Purpose,
@@ -86,7 +130,7 @@ impl Consensus {
         }
     }
 
-    pub(crate) fn on_observed(
+    fn on_observed(
         &mut self,
         asset: Symbol,
         position: Option<ObservedPosition>,
@@ -111,7 +155,7 @@ impl Consensus {
         };
     }
 
-    pub(crate) fn on_resumed(
+    fn on_resumed(
         &mut self,
         asset: &Symbol,
         purpose: Purpose,
@@ -148,7 +192,8 @@ impl Consensus {
             direction,
             agreeing,
         };
-        self.openings.push_back((now, asset.clone()));
+        state.opening_since = Some(now);
+        self.openings.insert((now, asset.clone()));
     }
 
     /// Marks an asset as being closed.
@@ -162,6 +207,7 @@ impl Consensus {
                 held,
                 reversal: reversal.map(Box::new),
             };
+            self.watch(asset);
         }
     }
 }

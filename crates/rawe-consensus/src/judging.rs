@@ -18,7 +18,11 @@ use crate::rounds::{AssetState, Held, Holding, OpenRound, Reversal, Span};
 /// What the votes of a round say, before positions, clocks and limits.
 #[derive(Clone, Debug, PartialEq)]
 enum Judgement {
-    NoQuorum { closest: Option<Tally> },
+    NoQuorum {
+        closest: Option<Tally>,
+    },
+    /// Enough heads, but too little weight.
+    WeightShort(Tally),
     Conflict,
     Quorum(Tally),
 }
@@ -36,14 +40,17 @@ impl Consensus {
     /// and the other cannot reach one any more.
     pub(crate) fn decides_early(&self, asset: &Symbol, round: OpenRound) -> bool {
         let quorum = self.rules.quorum;
+        let voices = self.voices();
         let (long, short) = self.sides(asset, round);
-        let leading = [long, short]
-            .into_iter()
-            .flatten()
-            .max_by_key(|tally| (tally.agreeing.len(), tally.direction == Direction::Long));
+        let leading = [long, short].into_iter().flatten().max_by_key(|tally| {
+            (
+                voices.rank(&tally.agreeing),
+                tally.direction == Direction::Long,
+            )
+        });
         leading.is_some_and(|tally| {
             let unheard = self.roster.len().saturating_sub(tally.voted());
-            tally.agreeing.len() >= quorum && tally.dissenting.len() + unheard < quorum
+            voices.decides(&tally.agreeing) && tally.dissenting.len() + unheard < quorum
         })
     }
 
@@ -64,7 +71,7 @@ impl Consensus {
         judged.sort_by(|a, b| {
             let profit = |judgement: &Judgement| match judgement {
                 Judgement::Quorum(tally) => mean_profit(&tally.agreeing),
-                Judgement::NoQuorum { .. } | Judgement::Conflict => f64::NEG_INFINITY,
+                _ => f64::NEG_INFINITY,
             };
             profit(&b.2)
                 .total_cmp(&profit(&a.2))
@@ -96,24 +103,27 @@ impl Consensus {
             return (None, None);
         };
         let best = |direction| {
-            state.votes.best(
-                direction,
-                self.rules.window,
-                round.span.first,
-                round.span.last,
-            )
+            let voices = self.voices();
+            state
+                .votes
+                .best(direction, self.rules.window, round.span, &voices)
         };
         (best(Direction::Long), best(Direction::Short))
     }
 
     fn judge(&self, asset: &Symbol, round: OpenRound) -> Judgement {
-        let enough = |tally: &Tally| tally.agreeing.len() >= self.rules.quorum;
+        let voices = self.voices();
+        let enough = |tally: &Tally| voices.decides(&tally.agreeing);
+        let short_of_weight = |tally: &Tally| voices.has_heads(&tally.agreeing);
         let (long, short) = self.sides(asset, round);
         match (long, short) {
             (Some(long), Some(short)) if enough(&long) && enough(&short) => {
                 self.break_tie(long, short)
             }
             (Some(tally), _) | (_, Some(tally)) if enough(&tally) => Judgement::Quorum(tally),
+            (Some(tally), _) | (_, Some(tally)) if short_of_weight(&tally) => {
+                Judgement::WeightShort(tally)
+            }
             (Some(long), Some(short)) => {
                 let closest = match long.agreeing.len().cmp(&short.agreeing.len()) {
                     std::cmp::Ordering::Greater => Some(long),
@@ -151,16 +161,21 @@ impl Consensus {
         let (tally, direction) = match judgement {
             Judgement::Quorum(tally) => (Some(tally), Some(tally.direction)),
             Judgement::NoQuorum { closest } => (None, closest.as_ref().map(|side| side.direction)),
+            Judgement::WeightShort(tally) => (None, Some(tally.direction)),
             Judgement::Conflict => (None, None),
         };
-        let votes = self.record_votes(asset, round, tally);
+        let shown = match judgement {
+            Judgement::Quorum(tally) | Judgement::WeightShort(tally) => Some(tally),
+            Judgement::NoQuorum { .. } | Judgement::Conflict => None,
+        };
+        let votes = self.record_votes(asset, round, shown);
         let used = match judgement {
             Judgement::Quorum(tally) => Some(Span {
                 first: tally.first,
                 last: tally.last,
             }),
             Judgement::Conflict => Some(round.span),
-            Judgement::NoQuorum { .. } => None,
+            Judgement::NoQuorum { .. } | Judgement::WeightShort(_) => None,
         };
         let forget_at = now + self.rules.ttl_max + self.rules.window;
         let window = self.rules.window;
@@ -168,11 +183,16 @@ impl Consensus {
             state.close(round, used, window, forget_at);
         }
         self.remember_deadline(asset);
+        self.visit_later(asset, now);
         let (outcome, reason) = match &verdict {
             Verdict::NearMiss(outcome, reason) => (*outcome, reason.clone()),
-            Verdict::Open => (RoundOutcome::Opened, records::agreed(tally, &self.rules)),
+            Verdict::Open => {
+                let reason = records::agreed(tally, &self.rules, self.voices());
+                (RoundOutcome::Opened, reason)
+            }
             Verdict::Close { reverses } => {
-                (RoundOutcome::Closed, records::opposed(tally, *reverses))
+                let reason = records::opposed(tally, *reverses, self.voices());
+                (RoundOutcome::Closed, reason)
             }
         };
         let opened = votes
@@ -253,16 +273,22 @@ impl Consensus {
         round: OpenRound,
         tally: Option<&Tally>,
     ) -> Vec<RoundVote> {
-        if let Some(tally) = tally {
-            let mut votes = tally.agreeing.clone();
-            votes.extend(tally.dissenting.iter().cloned());
-            votes.sort_by(|a, b| (&a.agent, a.direction).cmp(&(&b.agent, b.direction)));
-            return votes;
+        let mut votes = match tally {
+            Some(tally) => {
+                let mut votes = tally.agreeing.clone();
+                votes.extend(tally.dissenting.iter().cloned());
+                votes.sort_by(|a, b| (&a.agent, a.direction).cmp(&(&b.agent, b.direction)));
+                votes
+            }
+            None => self.assets.get(asset).map_or_else(Vec::new, |state| {
+                state.votes.within(round.span.first, round.span.last)
+            }),
+        };
+        let voices = self.voices();
+        for vote in &mut votes {
+            vote.weight_millionths = voices.of(vote);
         }
-        let state = self.assets.get(asset);
-        state.map_or_else(Vec::new, |s| {
-            s.votes.within(round.span.first, round.span.last)
-        })
+        votes
     }
 
     fn verdict(&self, asset: &Symbol, judgement: &Judgement, now: Timestamp) -> Verdict {
@@ -272,6 +298,9 @@ impl Consensus {
             Judgement::Conflict => {
                 let reason = "both directions have a quorum, so neither is followed";
                 return miss(RoundOutcome::Conflict, reason.to_owned());
+            }
+            Judgement::WeightShort(tally) => {
+                return miss(RoundOutcome::WeightShort, self.voices().weight_short(tally));
             }
             Judgement::NoQuorum { closest } => {
                 let able = self.able_to_vote(now);

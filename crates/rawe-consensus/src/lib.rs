@@ -8,7 +8,10 @@ mod admission;
 mod config;
 mod consensus;
 mod event;
+mod exit_watch;
 mod exits;
+mod forgetting;
+mod hindsight;
 mod holdings;
 mod judging;
 mod obstacles;
@@ -16,6 +19,10 @@ mod quorum;
 mod records;
 mod rounds;
 mod standing;
+mod voices;
+mod weights;
+mod weights_rules;
+mod weights_scale;
 
 pub use admission::{Admission, AdmissionCounts, Reception, Universe};
 pub use config::{CloseMode, ConsensusConfig, Rules, TieBreak};
@@ -23,4 +30,7 @@ pub use consensus::{Consensus, ConsensusCounts};
 pub use event::{
     AssetFacts, Effect, Event, MarketHours, ObservedPosition, OrderProposal, Trading, Vote,
 };
+pub use hindsight::HindsightTracker;
 pub use quorum::quorum_directions;
+pub use weights::Weights;
+pub use weights_rules::{Voting, WeightsConfig};

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use rawe_core::{AgentId, Direction, RoundVote, Timestamp};
 
+use crate::rounds::Span;
+use crate::voices::Voices;
+
 /// How many votes of one agent and direction are held per asset. Dropping the oldest beyond it can
 /// only remove quorums; an agent that needs more speaks more than once a second.
 const VOTES_PER_AGENT_MAX: usize = 16;
@@ -92,7 +95,6 @@ impl VoteSet {
         {
             self.votes.remove(oldest);
         }
-        let key = |vote: &RoundVote| (vote.timestamp, vote.agent.clone(), vote.direction);
         let place = self
             .votes
             .partition_point(|held| key(&held.vote) < key(&vote));
@@ -131,19 +133,35 @@ impl VoteSet {
         latest.into_values().cloned().collect()
     }
 
+    /// Timestamp of the oldest vote held.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        self.votes.first().map(|held| held.vote.timestamp)
+    }
+
+    /// Whether there are `quorum` votes of one direction at all that may still count: without
+    /// them there is no quorum, and no need to look for one.
+    pub(crate) fn may_decide(&self, quorum: usize) -> bool {
+        [Direction::Long, Direction::Short]
+            .into_iter()
+            .any(|direction| {
+                let side = self.votes.iter().filter(|held| !held.consumed);
+                side.filter(|held| held.vote.direction == direction).count() >= quorum
+            })
+    }
+
     /// Whether no vote is held.
     pub(crate) fn is_empty(&self) -> bool {
         self.votes.is_empty()
     }
 
-    /// The window with the most distinct agents for `direction` that holds at least one vote of
-    /// `from..=through`; the earliest of equals. `None` if nobody voted that way.
+    /// The window whose voters for `direction` rank highest that holds at least one vote of `span`;
+    /// the earliest of equals. `None` if nobody voted that way.
     pub(crate) fn best(
         &self,
         direction: Direction,
         window: TimeDelta,
-        from: Timestamp,
-        through: Timestamp,
+        span: Span,
+        voices: &Voices<'_>,
     ) -> Option<Tally> {
         let free: Vec<&RoundVote> = self
             .votes
@@ -155,9 +173,10 @@ impl VoteSet {
         for start in free.iter().filter(|vote| vote.direction == direction) {
             let end = start.timestamp + window;
             let inside = |vote: &&&RoundVote| (start.timestamp..=end).contains(&vote.timestamp);
-            let touches = free.iter().filter(inside).any(|vote| {
-                vote.direction == direction && (from..=through).contains(&vote.timestamp)
-            });
+            let touches = free
+                .iter()
+                .filter(inside)
+                .any(|vote| vote.direction == direction && span.contains(vote.timestamp));
             if !touches {
                 continue;
             }
@@ -168,7 +187,7 @@ impl VoteSet {
             );
             if best
                 .as_ref()
-                .is_some_and(|best| best.agreeing.len() >= agreeing.len())
+                .is_some_and(|best| voices.rank(&best.agreeing) >= voices.rank(&agreeing))
             {
                 continue;
             }
@@ -191,6 +210,11 @@ impl VoteSet {
         }
         best
     }
+}
+
+/// The order in which votes are held.
+fn key(vote: &RoundVote) -> (Timestamp, &AgentId, Direction) {
+    (vote.timestamp, &vote.agent, vote.direction)
 }
 
 /// Each agent's latest vote, sorted by agent.

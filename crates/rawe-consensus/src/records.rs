@@ -8,6 +8,7 @@ use rawe_core::{AgentId, Direction, RoundOutcome, RoundRecord, RoundVote, Symbol
 use crate::config::Rules;
 use crate::consensus::Consensus;
 use crate::quorum::Tally;
+use crate::voices::Voices;
 
 /// What differs from record to record.
 pub(crate) struct RoundFacts<'a> {
@@ -99,21 +100,22 @@ impl Consensus {
 }
 
 /// Why a position is opened.
-pub(crate) fn agreed(tally: Option<&Tally>, rules: &Rules) -> String {
+pub(crate) fn agreed(tally: Option<&Tally>, rules: &Rules, voices: Voices<'_>) -> String {
     tally.map_or_else(String::new, |tally| {
         format!(
-            "{} agents agree on {} ({}), {} against, and {} must agree",
+            "{} agents agree on {} ({}), {} against, and {} must agree{}",
             tally.agreeing.len(),
             tally.direction,
             names(&tally.agreeing),
             tally.dissenting.len(),
-            rules.quorum
+            rules.quorum,
+            voices.share(tally)
         )
     })
 }
 
 /// Why a position is closed by an opposing quorum.
-pub(crate) fn opposed(tally: Option<&Tally>, reverses: bool) -> String {
+pub(crate) fn opposed(tally: Option<&Tally>, reverses: bool, voices: Voices<'_>) -> String {
     let next = if reverses {
         "the other side may follow"
     } else {
@@ -121,10 +123,11 @@ pub(crate) fn opposed(tally: Option<&Tally>, reverses: bool) -> String {
     };
     tally.map_or_else(String::new, |tally| {
         format!(
-            "{} agents now vote {} ({}): the position is closed, {next}",
+            "{} agents now vote {} ({}){}: the position is closed, {next}",
             tally.agreeing.len(),
             tally.direction,
-            names(&tally.agreeing)
+            names(&tally.agreeing),
+            voices.share(tally)
         )
     })
 }

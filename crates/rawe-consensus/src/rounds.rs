@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use chrono::TimeDelta;
-use rawe_core::{AgentId, Direction, RoundVote, Timestamp};
+use rawe_core::{AgentId, Direction, RoundVote, Symbol, Timestamp};
 use rust_decimal::Decimal;
 
 use crate::quorum::{Inserted, VoteSet};
@@ -17,6 +17,9 @@ use crate::quorum::{Inserted, VoteSet};
 const OPEN_ROUNDS_MAX: usize = 8;
 /// How many closed rounds are remembered, so that late votes join them.
 const CLOSED_ROUNDS_MAX: usize = 64;
+
+/// Assets by an instant: the earliest first.
+pub(crate) type AssetTimers = BTreeSet<(Timestamp, Symbol)>;
 
 /// A span of market time covered by the votes of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +128,10 @@ pub(crate) struct AssetState {
     pub(crate) retry_after: Option<Timestamp>,
     /// The timer that is queued for this asset's rounds.
     pub(crate) timer: Option<Timestamp>,
+    /// When this asset is visited to forget what no longer matters, if that is queued.
+    pub(crate) visit: Option<Timestamp>,
+    /// When the opening on its way was decided.
+    pub(crate) opening_since: Option<Timestamp>,
     /// Newest scan that spoke of this asset: exits wait until its stances have settled.
     pub(crate) scanned: Option<Timestamp>,
     /// Whose stances were last reported as unknown.
@@ -217,6 +224,24 @@ impl AssetState {
             && self.votes.is_empty()
             && self.last_fill.is_none_or(|fill| fill + cool_down <= now)
             && self.retry_after.is_none_or(|retry| retry <= now)
+    }
+
+    /// When something of it may be forgotten next, if time alone will tell.
+    pub(crate) fn next_visit(
+        &self,
+        lifetime: TimeDelta,
+        cool_down: TimeDelta,
+    ) -> Option<Timestamp> {
+        let votes = self.votes.oldest().map(|at| at + lifetime);
+        let closed = self.closed.front().map(|round| round.forget_at);
+        let flat = self.holding == Holding::Flat;
+        let waits = [
+            self.last_fill.map(|fill| fill + cool_down),
+            self.retry_after,
+        ];
+        let waits = waits.into_iter().flatten().filter(|_| flat);
+        // A round still open is closed by its own timer, and the asset is visited after that.
+        waits.chain(votes).chain(closed).min()
     }
 
     /// The earliest timer of an open round.

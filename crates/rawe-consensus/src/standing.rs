@@ -36,6 +36,28 @@ impl Standing {
         let allowed = TimeDelta::seconds(i64::from(self.scan_secs) * i64::from(scans_max));
         open_time(class, self.timestamp, now) > allowed
     }
+
+    /// An instant after `now`, never too late, from which on a stance that is known at `now` may
+    /// be unknown.
+    pub(crate) fn unknown_not_before(
+        &self,
+        class: AssetClass,
+        now: Timestamp,
+        scans_max: u32,
+    ) -> Timestamp {
+        let allowed = TimeDelta::seconds(i64::from(self.scan_secs) * i64::from(scans_max));
+        let left = (allowed - open_time(class, self.timestamp, now)).max(TimeDelta::zero());
+        let calendar = MarketCalendar::nyse();
+        let reopens = match class {
+            AssetClass::Crypto => now,
+            AssetClass::UsEquity if calendar.session_at(now).is_some() => now,
+            AssetClass::UsEquity => calendar.next_session(now).map_or(now, |next| next.open),
+        };
+        // Beyond this age open time is no longer worked out day by day, and jumps.
+        let jumps = self.timestamp + TimeDelta::days(AGE_DAYS_MAX + 1);
+        let flips = reopens + left + TimeDelta::nanoseconds(1);
+        if jumps > now { flips.min(jumps) } else { flips }
+    }
 }
 
 #[derive(Clone, Debug, Default)]

@@ -10,3 +10,7 @@ mod rounds;
 mod scenery;
 #[cfg(test)]
 mod schedules;
+#[cfg(test)]
+mod watching;
+#[cfg(test)]
+mod weights;

@@ -9,6 +9,7 @@ use rawe_consensus::{Effect, Event, Vote, quorum_directions};
 use rawe_core::{Direction, RoundOutcome, RoundRecord, RoundVote, Symbol, Timestamp};
 
 use crate::scenery::*;
+use crate::weights;
 
 const WINDOW: TimeDelta = TimeDelta::seconds(10);
 const ASSETS: [&str; 2] = ["AAPL", "BTC/USD"];
@@ -41,13 +42,23 @@ fn vote_of((asset, place, is_long, second): Sent) -> (Symbol, RoundVote) {
 }
 
 /// Runs a schedule of (arrival second, vote) and gives all records.
-fn run(mut schedule: Vec<(i64, Sent)>, paced: bool) -> Vec<RoundRecord> {
+fn run(schedule: Vec<(i64, Sent)>, paced: bool) -> Vec<RoundRecord> {
+    run_in(Scene::new(ASSETS[0]), schedule, paced)
+}
+
+/// Earned voting after a history in which two agents were right and two wrong: either of the first
+/// weighs four times one of the last.
+fn unequal() -> Scene {
+    let mut scene = Scene::with(&weights::fast(), ASSETS[0]);
+    for trade in weights::trades(&[([1, 2, 0, 2, 1], true, 900); 8]) {
+        scene.tell(Event::TradeClosed(Box::new(trade)));
+    }
+    scene
+}
+
+fn run_in(mut scene: Scene, mut schedule: Vec<(i64, Sent)>, paced: bool) -> Vec<RoundRecord> {
     schedule.sort_by_key(|(arrival, _)| *arrival);
-    let mut scene = if paced {
-        Scene::paced(ASSETS[0])
-    } else {
-        Scene::new(ASSETS[0])
-    };
+    scene.tell(Event::Paced(paced));
     let facts = rawe_consensus::AssetFacts {
         tradable: true,
         shortable: true,
@@ -81,7 +92,10 @@ fn run(mut schedule: Vec<(i64, Sent)>, paced: bool) -> Vec<RoundRecord> {
 fn had_quorum(record: &RoundRecord) -> bool {
     !matches!(
         record.outcome,
-        RoundOutcome::NoQuorum | RoundOutcome::Conflict | RoundOutcome::TooFewAlive
+        RoundOutcome::NoQuorum
+            | RoundOutcome::WeightShort
+            | RoundOutcome::Conflict
+            | RoundOutcome::TooFewAlive
     )
 }
 
@@ -122,6 +136,43 @@ proptest! {
             }
             prop_assert!(quorum_directions(&agreeing, 3, WINDOW).contains(&direction));
             prop_assert!(quorum_directions(&all, 3, WINDOW).contains(&direction));
+        }
+    }
+
+    #[test]
+    fn a_bad_network_only_removes_decisions_by_weight(sent in sent(), paced in any::<bool>()) {
+        let schedule = sent
+            .iter()
+            .filter(|(_, (lost, ..))| !lost)
+            .flat_map(|(vote, (_, repeated, delay))| {
+                let copies = if *repeated { 2 } else { 1 };
+                (0..copies).map(move |n| (vote.3 + delay + n * 3, *vote))
+            })
+            .collect();
+        let scene = unequal();
+        let earned = scene.consensus.weights().clone();
+        for record in run_in(scene, schedule, paced).iter().filter(|record| had_quorum(record)) {
+            let direction = record.direction.unwrap();
+            let side: Vec<&RoundVote> =
+                record.votes.iter().filter(|vote| vote.direction == direction).collect();
+            let held: u64 = side.iter().map(|vote| vote.weight_millionths).sum();
+            prop_assert!(side.len() >= 3 && 2 * held > earned.total());
+            // Of what was sent, some window held as many heads and as much weight.
+            let all = all_votes(&sent, &record.asset);
+            let enough = all.iter().filter(|vote| vote.direction == direction).any(|start| {
+                let end = start.timestamp + WINDOW;
+                let mut agents: Vec<_> = all
+                    .iter()
+                    .filter(|vote| vote.direction == direction)
+                    .filter(|vote| (start.timestamp..=end).contains(&vote.timestamp))
+                    .map(|vote| &vote.agent)
+                    .collect();
+                agents.sort();
+                agents.dedup();
+                let held: u64 = agents.iter().map(|agent| earned.of(agent)).sum();
+                agents.len() >= 3 && 2 * held > earned.total()
+            });
+            prop_assert!(enough);
         }
     }
 
