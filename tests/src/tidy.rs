@@ -10,7 +10,7 @@ use functions::functions_of;
 use sources::{Source, manifest, root, rust_sources, text_sources};
 
 /// Crates that are synchronous and deterministic: state in, event in, effects out.
-const PURE_CRATES: [&str; 9] = [
+const PURE_CRATES: [&str; 10] = [
     "rawe-core",
     "rawe-narrative",
     "rawe-agent",
@@ -20,6 +20,7 @@ const PURE_CRATES: [&str; 9] = [
     "rawe-execution",
     "rawe-collective",
     "rawe-market",
+    "rawe-simulator",
 ];
 /// What a pure crate must not even depend on.
 const IMPURE_DEPENDENCIES: [&str; 8] = [
