@@ -81,6 +81,47 @@ pub fn build_order(
     })
 }
 
+/// Makes an order that rests at the broker and closes `quantity` of a position when its price is
+/// touched. `decision.direction` is the position's.
+///
+/// # Errors
+/// When the broker would not take it: stops of stocks are for whole shares, crypto only knows
+/// stop-limit orders.
+pub fn build_resting(
+    decision: &OrderIntentInput,
+    asset: &AssetInfo,
+    quantity: Decimal,
+    kind: OrderKind,
+) -> Result<OrderRequest, OrderRefusal> {
+    if !asset.tradable || asset.symbol != decision.symbol {
+        return Err(OrderRefusal::NotTradable(decision.symbol.clone()));
+    }
+    let fits = match kind {
+        OrderKind::Stop { .. } => asset.class == AssetClass::UsEquity,
+        OrderKind::StopLimit { .. } => asset.class == AssetClass::Crypto,
+        OrderKind::Market => false,
+    };
+    let whole = asset.class == AssetClass::UsEquity;
+    let rounded = round_down(quantity.abs(), asset, whole);
+    if !fits || (whole && rounded != quantity.abs()) {
+        return Err(OrderRefusal::UnsupportedPurpose);
+    }
+    if is_under_minimum(rounded, asset, None) {
+        return Err(OrderRefusal::NothingToClose(decision.symbol.clone()));
+    }
+    Ok(OrderRequest {
+        client_order_id: decision.client_order_id.clone(),
+        symbol: decision.symbol.clone(),
+        side: match decision.direction {
+            Direction::Long => Side::Sell,
+            Direction::Short => Side::Buy,
+        },
+        amount: Amount::Quantity(rounded),
+        time_in_force: TimeInForce::Gtc,
+        kind,
+    })
+}
+
 /// Whether what is held is too little to be sold: it counts as flat.
 pub fn is_dust(position: &PositionReport, asset: &AssetInfo, price: Option<Decimal>) -> bool {
     let quantity = round_down(

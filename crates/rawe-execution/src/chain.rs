@@ -3,27 +3,38 @@
 //! The id is derived from the broker's own list, so that two engines, or one that lost its
 //! journal, compute the same one, and the broker refuses the second order.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rawe_core::{ClientOrderId, DecisionId, Purpose, Symbol};
 
 use crate::broker::OrderReport;
-use crate::journal::Intent;
 
 /// The next decision id for `asset` and `purpose`.
 ///
 /// Its predecessor is our latest terminal order for them as the broker reports it in
 /// `closed_orders`. An order does not say its purpose, but the chain does: one whose id follows
 /// from nothing, or from another order of the list, under this purpose, has this purpose.
-/// `intents` (the journal's, may be empty) settle the rest: an order whose predecessor is older
+/// `known` (ids of this purpose by the journal, may be empty) settle the rest: an order whose predecessor is older
 /// than the broker's list reaches.
 pub fn next_decision_id(
     deployment: &str,
     asset: &Symbol,
     purpose: Purpose,
     closed_orders: &[OrderReport],
-    intents: &[Intent],
+    known: &[ClientOrderId],
 ) -> DecisionId {
+    let latest = latest_of_purpose(deployment, asset, purpose, closed_orders, known);
+    DecisionId::derive(deployment, asset, purpose, latest.as_ref())
+}
+
+/// Our latest terminal order for `asset` and `purpose`: the predecessor of the next.
+pub fn latest_of_purpose(
+    deployment: &str,
+    asset: &Symbol,
+    purpose: Purpose,
+    closed_orders: &[OrderReport],
+    known: &[ClientOrderId],
+) -> Option<ClientOrderId> {
     let derive = |predecessor: Option<&ClientOrderId>| {
         DecisionId::derive(deployment, asset, purpose, predecessor)
     };
@@ -40,17 +51,49 @@ pub fn next_decision_id(
     let first = derive(None).client_order_id();
     let mut of_purpose: HashSet<&str> = successors.iter().map(ClientOrderId::as_str).collect();
     of_purpose.insert(first.as_str());
-    of_purpose.extend(
-        intents
-            .iter()
-            .filter(|intent| intent.purpose == purpose && intent.order.symbol == *asset)
-            .map(|intent| intent.order.client_order_id.as_str()),
-    );
+    of_purpose.extend(known.iter().map(ClientOrderId::as_str));
     let latest = ended
         .iter()
         .zip(&successors)
         .filter(|((_, id), _)| of_purpose.contains(id.as_str()))
         .filter(|(_, successor)| !present.contains(successor.as_str()))
         .max_by_key(|((order, id), _)| (order.submitted_at, id.as_str()));
-    derive(latest.map(|((_, id), _)| id))
+    latest.map(|((_, id), _)| id.clone())
+}
+
+/// The orders of the broker's list that this deployment made, each with its purpose: those the
+/// journal knows (`known`), and those whose ids follow from each other by the deployment's name,
+/// so that a lost journal does not disown a position.
+pub fn our_orders<'a>(
+    deployment: &str,
+    asset: &Symbol,
+    orders: &'a [OrderReport],
+    known: &[(Purpose, ClientOrderId)],
+) -> Vec<(Purpose, DecisionId, &'a OrderReport)> {
+    let by_id: HashMap<&str, &OrderReport> = orders
+        .iter()
+        .filter(|order| order.symbol == *asset)
+        .map(|order| (order.client_order_id.as_str(), order))
+        .collect();
+    let mut found: BTreeMap<String, (Purpose, DecisionId, &OrderReport)> = BTreeMap::new();
+    for purpose in [Purpose::Open, Purpose::Close, Purpose::Stop] {
+        let seeds = known.iter().filter(|(of, _)| *of == purpose);
+        let seeds = seeds.map(|(_, id)| Some(id.clone())).chain([None]);
+        for seed in seeds {
+            let mut predecessor = seed;
+            loop {
+                let id = DecisionId::derive(deployment, asset, purpose, predecessor.as_ref());
+                let order_id = id.client_order_id();
+                let Some(order) = by_id.get(order_id.as_str()) else {
+                    break;
+                };
+                let entry = (purpose, id, *order);
+                if found.insert(order_id.to_string(), entry).is_some() {
+                    break;
+                }
+                predecessor = Some(order_id);
+            }
+        }
+    }
+    found.into_values().collect()
 }

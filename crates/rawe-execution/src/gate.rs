@@ -4,13 +4,14 @@
 //! that was not checked does not compile. Openings pass every check; closings pass those that
 //! protect the broker's rules, because an exit must not be refused for being too big.
 
-use chrono::TimeDelta;
 use rawe_core::{AssetClass, DecisionId, Direction, Purpose, Timestamp};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::broker::{Account, Amount, AssetInfo, BrokerClock, OrderRequest, PositionReport};
-use crate::build::{ORDER_NOTIONAL_MIN, OrderIntentInput, build_order};
+use crate::broker::{
+    Account, Amount, AssetInfo, BrokerClock, OrderKind, OrderRequest, PositionReport,
+};
+use crate::build::{ORDER_NOTIONAL_MIN, OrderIntentInput, build_order, build_resting};
 use crate::journal::Intent;
 use crate::refusal::OrderRefusal;
 
@@ -27,11 +28,23 @@ pub enum TradingState {
     Halted,
 }
 
-use crate::limits::RiskLimits;
+use crate::limits::{PriceRule, RiskLimits, SkewRule};
 
 /// How much more than the last price Alpaca reserves for an order in units: its market buys are
 /// collared 4 % above the market, and its shorts valued 3 % above the ask.
 const RESERVED_FACTOR: Decimal = Decimal::from_parts(104, 0, 0, false, 2);
+
+/// What is held and under way, USD, in-flight and unknown orders included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exposure {
+    /// Absolute value of the decision's asset.
+    pub asset: Decimal,
+    /// Sum of the absolute values of all assets.
+    pub gross: Decimal,
+    /// Longs less shorts if only what adds to the decision's direction fills, taken positive in
+    /// that direction.
+    pub net: Decimal,
+}
 
 /// What the gate looks at. Positions and in-flight orders are the caller's books.
 #[derive(Debug)]
@@ -40,20 +53,32 @@ pub struct GateInput<'a> {
     pub now: Timestamp,
     /// Whether orders may be sent at all.
     pub state: TradingState,
+    /// Whether positions, orders and account were read lately enough.
+    pub reconciled: bool,
+    /// How far the broker's clock is from ours, seconds either way.
+    pub clock_skew_secs: i64,
     /// The broker's clock; `None` counts as closed.
     pub clock: Option<&'a BrokerClock>,
     /// The account.
     pub account: &'a Account,
+    /// Buying power taken by orders that the account as read does not know of, USD.
+    pub reserved: Decimal,
     /// The asset.
     pub asset: &'a AssetInfo,
+    /// Whether another order or decision for the asset is under way.
+    pub in_flight: bool,
     /// What the broker holds of it.
     pub position: Option<&'a PositionReport>,
-    /// Newest price, USD.
-    pub price: Option<Decimal>,
-    /// Sum of the absolute values of all positions, in-flight and unknown orders, USD.
-    pub gross_notional: Decimal,
-    /// Market times of the openings of the last hour or more, in-flight ones included.
-    pub openings: &'a [Timestamp],
+    /// Newest price, USD, and its market time.
+    pub price: Option<(Decimal, Timestamp)>,
+    /// What is held and under way.
+    pub exposure: Exposure,
+    /// Orders sent within the last minute.
+    pub sent_last_minute: usize,
+    /// Positions opened within the last hour, in-flight ones included.
+    pub opened_last_hour: usize,
+    /// What our positions have made since the New York day began, USD, net of fees.
+    pub day_result: Decimal,
     /// The decision.
     pub decision: &'a OrderIntentInput,
     /// Market time after which the decision must not be sent.
@@ -74,9 +99,15 @@ pub struct ApprovedOrder {
     purpose: Purpose,
     void_after: Timestamp,
     notional: Decimal,
+    reserved: Decimal,
 }
 
 impl ApprovedOrder {
+    /// What the broker will reserve of the buying power for it, USD; 0 for a closing.
+    pub fn reserved(&self) -> Decimal {
+        self.reserved
+    }
+
     /// The order as it will be sent.
     pub fn request(&self) -> &OrderRequest {
         &self.request
@@ -122,7 +153,8 @@ impl Gate {
     /// Checks a decision and builds its order.
     ///
     /// # Errors
-    /// The first refusal, in the order: halted, stale, closed, asset, limits, buying power.
+    /// The first refusal, in the order: halted, stale, closed, in flight, view, rates, loss, price,
+    /// limits, asset, buying power.
     pub fn check(&self, input: &GateInput<'_>) -> Result<ApprovedOrder, OrderRefusal> {
         let opens = input.decision.purpose == Purpose::Open;
         check_state(input, opens)?;
@@ -131,54 +163,111 @@ impl Gate {
                 void_after: input.void_after,
             });
         }
-        let open = match input.asset.class {
-            AssetClass::Crypto => true,
-            AssetClass::UsEquity => input.clock.is_some_and(|clock| clock.is_open),
-        };
-        if !open {
-            return Err(OrderRefusal::MarketClosed);
+        check_open(input)?;
+        if input.in_flight {
+            return Err(OrderRefusal::InFlight(input.decision.symbol.clone()));
         }
         let mut decision = input.decision.clone();
         if opens {
             self.check_openings(input)?;
             decision.notional = self.shrink_to_limits(input, decision.notional)?;
         }
+        let price = input.price.map(|(price, _)| price);
         let request = build_order(
             &decision,
             input.asset,
             input.position,
-            input.price,
+            price,
             input.account.shorting_enabled,
         )?;
         let notional = match request.amount {
             Amount::Notional(notional) => notional,
-            Amount::Quantity(quantity) => input
-                .price
+            Amount::Quantity(quantity) => price
                 .and_then(|price| quantity.checked_mul(price))
                 .unwrap_or(Decimal::ZERO),
         };
-        if opens {
-            check_buying_power(input, &request, notional)?;
-        }
+        let reserved = if opens {
+            check_buying_power(input, &request, notional)?
+        } else {
+            Decimal::ZERO
+        };
         Ok(ApprovedOrder {
             request,
             purpose: decision.purpose,
             void_after: input.void_after,
             notional,
+            reserved,
+        })
+    }
+
+    /// Checks and builds an order that rests at the broker to protect a position. It shrinks what
+    /// is held, so the limits on money do not hold for it.
+    ///
+    /// # Errors
+    /// Halted, closed, or what the broker would not take.
+    pub fn check_resting(
+        &self,
+        input: &GateInput<'_>,
+        quantity: Decimal,
+        kind: OrderKind,
+    ) -> Result<ApprovedOrder, OrderRefusal> {
+        check_state(input, false)?;
+        check_open(input)?;
+        if input.in_flight {
+            return Err(OrderRefusal::InFlight(input.decision.symbol.clone()));
+        }
+        let request = build_resting(input.decision, input.asset, quantity, kind)?;
+        Ok(ApprovedOrder {
+            request,
+            purpose: Purpose::Stop,
+            void_after: input.void_after,
+            notional: Decimal::ZERO,
+            reserved: Decimal::ZERO,
         })
     }
 
     fn check_openings(&self, input: &GateInput<'_>) -> Result<(), OrderRefusal> {
-        let since = input.now - TimeDelta::hours(1);
-        let opened = input.openings.iter().filter(|at| **at > since).count();
-        if opened < self.new_positions_per_hour {
-            Ok(())
-        } else {
-            Err(OrderRefusal::CapNewPositions {
-                opened,
-                limit: self.new_positions_per_hour,
-            })
+        let limits = &self.limits;
+        if !input.reconciled {
+            return Err(OrderRefusal::Unreconciled);
         }
+        let seconds = input.clock_skew_secs;
+        if seconds > RiskLimits::CLOCK_SKEW_SECS_MAX && limits.clock_skew == SkewRule::Halt {
+            return Err(OrderRefusal::ClockSkew { seconds });
+        }
+        let (sent, limit) = (input.sent_last_minute, limits.orders_per_minute_max);
+        if u32::try_from(sent).is_ok_and(|sent| sent >= limit) {
+            return Err(OrderRefusal::CapOrderRate { sent, limit });
+        }
+        let (opened, limit) = (input.opened_last_hour, self.new_positions_per_hour);
+        if opened >= limit {
+            return Err(OrderRefusal::CapNewPositions { opened, limit });
+        }
+        let (lost, limit) = (-input.day_result, limits.daily_loss_max);
+        if lost >= limit {
+            return Err(OrderRefusal::DailyLoss { lost, limit });
+        }
+        self.check_price(input)
+    }
+
+    fn check_price(&self, input: &GateInput<'_>) -> Result<(), OrderRefusal> {
+        let symbol = &input.decision.symbol;
+        let Some((price, at)) = input.price else {
+            return Err(OrderRefusal::PriceUnknown(symbol.clone()));
+        };
+        if price <= Decimal::ZERO {
+            return Err(OrderRefusal::PriceUnknown(symbol.clone()));
+        }
+        let limit = self.limits.quote_age_secs_max;
+        let age_secs = (input.now - at).num_seconds();
+        if age_secs > i64::from(limit) && self.limits.last_price == PriceRule::Required {
+            return Err(OrderRefusal::QuoteStale {
+                symbol: symbol.clone(),
+                age_secs,
+                limit,
+            });
+        }
+        Ok(())
     }
 
     fn shrink_to_limits(
@@ -186,13 +275,26 @@ impl Gate {
         input: &GateInput<'_>,
         notional: Decimal,
     ) -> Result<Decimal, OrderRefusal> {
-        let gross_room = self
-            .limits
-            .gross_notional_max
-            .saturating_sub(input.gross_notional.abs());
-        let room = self.limits.order_notional_max.min(gross_room);
+        let (limits, exposure) = (&self.limits, &input.exposure);
+        let rooms = [
+            ("order_notional_max", limits.order_notional_max),
+            (
+                "asset_notional_max",
+                limits.asset_notional_max.saturating_sub(exposure.asset),
+            ),
+            (
+                "gross_notional_max",
+                limits.gross_notional_max.saturating_sub(exposure.gross),
+            ),
+            (
+                "net_notional_max",
+                limits.net_notional_max.saturating_sub(exposure.net),
+            ),
+        ];
+        let tightest = rooms.into_iter().min_by_key(|(_, room)| *room);
+        let (limit, room) = tightest.unwrap_or(("order_notional_max", Decimal::ZERO));
         if room < ORDER_NOTIONAL_MIN {
-            return Err(OrderRefusal::CapNotional { room });
+            return Err(OrderRefusal::CapNotional { limit, room });
         }
         Ok(notional.min(room))
     }
@@ -211,26 +313,48 @@ fn check_state(input: &GateInput<'_>, opens: bool) -> Result<(), OrderRefusal> {
     }
 }
 
+fn check_open(input: &GateInput<'_>) -> Result<(), OrderRefusal> {
+    let open = match input.asset.class {
+        AssetClass::Crypto => true,
+        AssetClass::UsEquity => input.clock.is_some_and(|clock| clock.is_open),
+    };
+    if open {
+        Ok(())
+    } else {
+        Err(OrderRefusal::MarketClosed)
+    }
+}
+
+/// What the broker reserves for an opening, USD: orders in units are collared.
+fn reserved_for(
+    asset: &AssetInfo,
+    direction: Direction,
+    request: &OrderRequest,
+    notional: Decimal,
+) -> Decimal {
+    let collared = matches!(request.amount, Amount::Quantity(_))
+        && (asset.class == AssetClass::UsEquity || direction == Direction::Short);
+    if collared {
+        notional.saturating_mul(RESERVED_FACTOR)
+    } else {
+        notional
+    }
+}
+
 fn check_buying_power(
     input: &GateInput<'_>,
     request: &OrderRequest,
     notional: Decimal,
-) -> Result<(), OrderRefusal> {
+) -> Result<Decimal, OrderRefusal> {
     let account = input.account;
     let available = match input.asset.class {
         AssetClass::UsEquity => account.buying_power,
         AssetClass::Crypto => account.non_marginable_buying_power,
     };
-    let collared = matches!(request.amount, Amount::Quantity(_))
-        && (input.asset.class == AssetClass::UsEquity
-            || input.decision.direction == Direction::Short);
-    let needed = if collared {
-        notional.saturating_mul(RESERVED_FACTOR)
-    } else {
-        notional
-    };
+    let needed = reserved_for(input.asset, input.decision.direction, request, notional);
+    let available = available.saturating_sub(input.reserved);
     if needed <= available {
-        Ok(())
+        Ok(needed)
     } else {
         Err(OrderRefusal::BuyingPower { needed, available })
     }

@@ -3,7 +3,7 @@
 //! The traits of the broker and the journal live here; Alpaca and SQLite do not. Everything but
 //! the traits is pure: events in, actions out, time passed as an argument. The way of an order is
 //! [`chain`] (its id), [`gate`] (may it be sent, and how big), [`submission`] (sent exactly once,
-//! its outcome known), [`tracker`] (what became of it); [`settle()`] performs the actions.
+//! its outcome known), [`tracker`] (what became of it); [`desk`] performs the actions.
 
 pub mod broker;
 pub mod build;
@@ -13,7 +13,7 @@ pub mod gate;
 pub mod journal;
 pub mod limits;
 pub mod refusal;
-pub mod settle;
+
 pub mod submission;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -25,7 +25,6 @@ pub use desk::{Books, Desk, DeskSettings, ExitRules, Line};
 pub use gate::{ApprovedOrder, Gate, GateInput, TradingState};
 pub use limits::{PriceRule, RiskLimits, SkewRule};
 pub use refusal::OrderRefusal;
-pub use settle::{SettleError, Until, resolve_unresolved, settle};
 pub use submission::{Action, End, Event, Phase, Submission};
 pub use tracker::{Change, OrderTracker, ReportMismatch};
 

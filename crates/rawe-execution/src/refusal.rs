@@ -39,11 +39,60 @@ pub enum OrderRefusal {
         amount: Decimal,
     },
     /// A limit of ours on notional leaves no room.
-    #[error("a limit on notional leaves {room} USD for this order")]
+    #[error("risk.{limit} leaves {room} USD for this order")]
     CapNotional {
-        /// What the limits leave, USD.
+        /// The key of the tightest limit.
+        limit: &'static str,
+        /// What it leaves, USD.
         room: Decimal,
     },
+    /// As many orders as allowed went out within the minute.
+    #[error("{sent} orders went out within the minute; risk.orders_per_minute_max is {limit}")]
+    CapOrderRate {
+        /// How many.
+        sent: usize,
+        /// The limit.
+        limit: u32,
+    },
+    /// The day's loss has reached its limit.
+    #[error("the day has lost {lost} USD; risk.daily_loss_max is {limit}")]
+    DailyLoss {
+        /// USD.
+        lost: Decimal,
+        /// The limit, USD.
+        limit: Decimal,
+    },
+    /// The newest price is too old.
+    #[error("the newest price of {symbol} is {age_secs} s old; risk.quote_age_secs_max is {limit}")]
+    QuoteStale {
+        /// The asset.
+        symbol: rawe_core::Symbol,
+        /// How old, seconds.
+        age_secs: i64,
+        /// The limit, seconds.
+        limit: u32,
+    },
+    /// Positions or the account could not be read for too long.
+    #[error("the broker has not told positions, orders and the account lately")]
+    Unreconciled,
+    /// The broker's clock and ours differ.
+    #[error("the broker's clock differs from ours by {seconds} s; set one of them right")]
+    ClockSkew {
+        /// Seconds, either way.
+        seconds: i64,
+    },
+    /// Another order or decision for the asset is under way.
+    #[error("another order for {0} is under way")]
+    InFlight(rawe_core::Symbol),
+    /// The broker refused a question that had to be asked.
+    #[error("{0}")]
+    BrokerRefused(String),
+    /// The broker could not be asked while the decision was valid.
+    #[error("the decision was given up: {0}")]
+    BrokerSilent(String),
+    /// The intent could not be put on record.
+    #[error("{0}")]
+    JournalFailed(String),
     /// As many positions as allowed were opened within the hour.
     #[error("{opened} positions were opened within the hour; the limit is {limit}")]
     CapNewPositions {
@@ -91,8 +140,14 @@ impl OrderRefusal {
     /// The code of the round that ended so.
     pub fn outcome(&self) -> RoundOutcome {
         match self {
-            Self::Halted | Self::AccountBlocked => RoundOutcome::Halted,
-            Self::Stale { .. } => RoundOutcome::Stale,
+            Self::Halted | Self::AccountBlocked | Self::ClockSkew { .. } => RoundOutcome::Halted,
+            Self::Stale { .. } | Self::BrokerSilent(_) => RoundOutcome::Stale,
+            Self::CapOrderRate { .. } => RoundOutcome::CapOrderRate,
+            Self::DailyLoss { .. } => RoundOutcome::DailyLoss,
+            Self::QuoteStale { .. } => RoundOutcome::QuoteStale,
+            Self::Unreconciled => RoundOutcome::Unreconciled,
+            Self::BrokerRefused(_) => RoundOutcome::BrokerRejected,
+            Self::JournalFailed(_) => RoundOutcome::JournalFailed,
             Self::MarketClosed => RoundOutcome::MarketClosed,
             Self::NotTradable(_) | Self::PriceUnknown(_) | Self::UnsupportedPurpose => {
                 RoundOutcome::NotTradable
@@ -103,7 +158,7 @@ impl OrderRefusal {
             Self::CapNewPositions { .. } => RoundOutcome::CapNewPositions,
             Self::BuyingPower { .. } => RoundOutcome::BuyingPower,
             Self::AlreadyHeld { .. } | Self::WouldFlip { .. } => RoundOutcome::AlreadyHeld,
-            Self::HeldByOrders(_) => RoundOutcome::InFlight,
+            Self::HeldByOrders(_) | Self::InFlight(_) => RoundOutcome::InFlight,
         }
     }
 }

@@ -39,6 +39,8 @@ pub enum Event {
     Sent(SubmitOutcome),
     /// The order was looked up by our id.
     LookedUp(Result<Option<OrderReport>, BrokerError>),
+    /// The broker said something of the order unasked.
+    Pushed(Box<OrderReport>),
 }
 
 /// What the shell has to do, in this order. The last one of a batch awaits an event or ends.
@@ -155,6 +157,33 @@ impl Submission {
         }
     }
 
+    /// An order of ours found working at the broker without an intent on record.
+    pub fn adopt(intent: Intent, report: OrderReport) -> (Self, Vec<Action>) {
+        let mut submission = Self::resume(intent);
+        let actions = submission.take(report);
+        (submission, actions)
+    }
+
+    /// Gives up an order that is about to be sent, first or again: trading was halted meanwhile.
+    /// What may have reached the broker is never given up.
+    pub fn withhold(&mut self, reason: &str) -> Vec<Action> {
+        match self.phase {
+            Phase::Recording if !self.resumed => self.never_sent(reason.to_owned()),
+            Phase::Sending => {
+                self.sends = self.sends.saturating_sub(1);
+                self.never_sent(reason.to_owned())
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the broker's order has another size than the one sent; what neither side says does
+    /// not count.
+    pub fn differs_in_size(&self) -> bool {
+        self.report()
+            .is_some_and(|report| !self.is_same_size(report))
+    }
+
     /// The intent.
     pub fn intent(&self) -> &Intent {
         &self.intent
@@ -218,7 +247,22 @@ impl Submission {
                 self.after_lookup(answer, now)
             }
             (Phase::Working, Event::LookedUp(answer)) => self.after_poll(answer),
+            (Phase::Sending | Phase::Unknown | Phase::Duplicate, Event::Pushed(report))
+                if self.is_same_order(&report) =>
+            {
+                self.take(*report)
+            }
+            (Phase::Working, Event::Pushed(report)) if self.is_answer(&report) => {
+                self.take(*report)
+            }
+            // News came before the answer to the POST, which says no more than they did.
+            (Phase::Working, Event::Sent(SubmitOutcome::Accepted(report)))
+                if self.is_answer(&report) =>
+            {
+                self.take(*report)
+            }
             (Phase::Ended, _) => vec![Action::Finish],
+            (_, Event::Pushed(_)) => Vec::new(),
             // An answer to a question that was not asked: ask the broker, which knows.
             (Phase::Recording, _) => vec![Action::RecordIntent],
             (phase, _) => {
@@ -403,8 +447,9 @@ impl Submission {
         ]
     }
 
-    /// Whether an acceptance is about what was just sent. Amounts and times are not compared: the
-    /// broker answered this very request, and to doubt it would send the order again.
+    /// Whether an acceptance is about what was just sent. A different amount does not make it
+    /// another order: the broker answered this very request under an id that it takes once, and
+    /// to doubt it would send the order again. It is noticed by [`Submission::differs_in_size`].
     fn is_answer(&self, report: &OrderReport) -> bool {
         let order = &self.intent.order;
         report.client_order_id == order.client_order_id.as_str()
@@ -412,19 +457,23 @@ impl Submission {
             && report.side == order.side
     }
 
+    /// A broker that echoes no amount leaves nothing to compare.
+    fn is_same_size(&self, report: &OrderReport) -> bool {
+        match self.intent.order.amount {
+            _ if report.notional.is_none() && report.quantity.is_none() => true,
+            Amount::Notional(notional) => report.notional == Some(notional),
+            Amount::Quantity(quantity) => report.quantity == Some(quantity),
+        }
+    }
+
     /// Whether an order found under our id is of this intent: id, symbol, side, size, and not of an
     /// earlier decision that had the same id.
     fn is_same_order(&self, report: &OrderReport) -> bool {
-        let order = &self.intent.order;
-        let same_size = match order.amount {
-            Amount::Notional(notional) => report.notional == Some(notional),
-            Amount::Quantity(quantity) => report.quantity == Some(quantity),
-        };
         let tolerance = (self.intent.void_after - self.intent.decided_at)
             .max(TimeDelta::seconds(AGE_TOLERANCE_MIN_SECS));
         let recent = report
             .submitted_at
             .is_none_or(|submitted| submitted + tolerance >= self.intent.decided_at);
-        self.is_answer(report) && same_size && recent
+        self.is_answer(report) && self.is_same_size(report) && recent
     }
 }

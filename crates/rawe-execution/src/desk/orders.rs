@@ -1,0 +1,560 @@
+//! Orders under way: from the moment they are being put on record until the broker has told their
+//! end. The state machine is [`crate::submission`]'s; here its actions become effects.
+
+use std::time::Duration;
+
+use rawe_core::{
+    ClientOrderId, Direction, ExitReason, Purpose, RoundOutcome, RoundRecord, Symbol, Timestamp,
+    TradeVote,
+};
+use rust_decimal::Decimal;
+
+use crate::broker::{BrokerError, OrderReport, SubmitOutcome};
+use crate::desk::{ASK_WAIT, Desk, DeskEffect, NoticeLevel, OrderNews, Question, chain_index};
+use crate::gate::TradingState;
+use crate::journal::JournalEntry;
+use crate::submission::{Action, End, Event, Phase, Submission};
+use crate::tracker::OrderTracker;
+
+/// After so many polls, about 20 s, a replay no longer stands still for an order.
+const POLLS_BEFORE_LINGERING: u32 = 14;
+/// How many ended orders are remembered, should the broker still tell a fill of one.
+const ENDED_MAX: usize = 64;
+
+/// How far a wanted cancellation is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Cancel {
+    #[default]
+    No,
+    /// Wanted, and to be asked for as soon as the broker is known to have the order.
+    Wanted,
+    /// Asked for, not answered yet.
+    Asked,
+    /// The broker took the request, or refused it: the order is looked at until it ends.
+    Answered,
+}
+
+/// An order on its way.
+#[derive(Debug)]
+pub(crate) struct LiveOrder {
+    pub(crate) submission: Submission,
+    /// The round, until the broker has the order.
+    pub(crate) record: Option<Box<RoundRecord>>,
+    /// The direction opened, or left.
+    pub(crate) direction: Direction,
+    pub(crate) votes: Vec<TradeVote>,
+    pub(crate) exit: Option<ExitReason>,
+    /// What has been booked of it: units and USD.
+    pub(crate) filled: Decimal,
+    pub(crate) filled_value: Decimal,
+    /// USD that it may still add to the exposure.
+    pub(crate) outstanding: Decimal,
+    /// USD approved.
+    notional: Decimal,
+    pub(crate) by_desk: bool,
+    accepted: bool,
+    cancel: Cancel,
+    polls: u32,
+}
+
+/// An order that is over.
+#[derive(Debug)]
+pub(crate) struct EndedOrder {
+    pub(crate) order: LiveOrder,
+    pub(crate) tracker: OrderTracker,
+}
+
+impl LiveOrder {
+    pub(crate) fn new(submission: Submission, direction: Direction) -> Self {
+        Self {
+            submission,
+            record: None,
+            direction,
+            votes: Vec::new(),
+            exit: None,
+            filled: Decimal::ZERO,
+            filled_value: Decimal::ZERO,
+            outstanding: Decimal::ZERO,
+            notional: Decimal::ZERO,
+            by_desk: false,
+            accepted: false,
+            cancel: Cancel::No,
+            polls: 0,
+        }
+    }
+
+    pub(crate) fn with_round(
+        mut self,
+        record: Box<RoundRecord>,
+        votes: Vec<TradeVote>,
+        exit: Option<ExitReason>,
+    ) -> Self {
+        self.record = Some(record);
+        self.votes = votes;
+        self.exit = exit;
+        self
+    }
+
+    pub(crate) fn made_by_desk(mut self, by_desk: bool) -> Self {
+        self.by_desk = by_desk;
+        self
+    }
+
+    /// An order of an earlier start: what was booked of it, and its acceptance is no news.
+    pub(crate) fn resumed(mut self, filled: Decimal, value: Decimal) -> Self {
+        (self.filled, self.filled_value) = (filled, value);
+        self.accepted = true;
+        self
+    }
+
+    pub(crate) fn id(&self) -> &ClientOrderId {
+        &self.submission.intent().order.client_order_id
+    }
+
+    pub(crate) fn asset(&self) -> &Symbol {
+        &self.submission.intent().order.symbol
+    }
+
+    pub(crate) fn purpose(&self) -> Purpose {
+        self.submission.intent().purpose
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.submission.phase()
+    }
+
+    pub(crate) fn is_cancelling(&self) -> bool {
+        self.cancel != Cancel::No
+    }
+
+    /// Whether it protects a position at the broker, where it may stay for ever.
+    pub(crate) fn rests(&self) -> bool {
+        self.purpose() == Purpose::Stop
+    }
+
+    /// Whether a replay no longer waits for it.
+    pub(crate) fn lingers(&self) -> bool {
+        self.phase() == Phase::Working
+            && !self.is_cancelling()
+            && (self.rests() || self.polls > POLLS_BEFORE_LINGERING)
+    }
+}
+
+impl Desk {
+    /// Takes an order under way whose entries have just been put on the batch.
+    pub(crate) fn take_order(&mut self, id: ClientOrderId, order: LiveOrder, notional: Decimal) {
+        let mut order = order;
+        order.notional = notional;
+        let asset = order.asset().clone();
+        let intent = order.submission.intent().clone();
+        self.entries.push(JournalEntry::Intent(intent));
+        // Its one action is to put the intent on record.
+        order.submission.begin();
+        self.committing.push(id.clone());
+        self.insert_order(id.clone(), asset, order);
+        self.weigh_order(&id);
+    }
+
+    pub(crate) fn insert_order(&mut self, id: ClientOrderId, asset: Symbol, order: LiveOrder) {
+        self.ended.retain(|ended| ended.order.id() != &id);
+        self.by_asset.entry(asset).or_default().push(id.clone());
+        self.orders.insert(id, order);
+    }
+
+    /// Sets what an order of an earlier start may still add.
+    pub(crate) fn set_notional(&mut self, id: &ClientOrderId, notional: Decimal) {
+        if let Some(order) = self.orders.get_mut(id) {
+            order.notional = notional;
+        }
+        self.weigh_order(id);
+    }
+
+    /// Counts what an opening may still add to the exposure.
+    pub(crate) fn weigh_order(&mut self, id: &ClientOrderId) {
+        let Some(order) = self.orders.get_mut(id) else {
+            return;
+        };
+        if order.purpose() != Purpose::Open {
+            return;
+        }
+        let outstanding = (order.notional - order.filled_value).max(Decimal::ZERO);
+        let change = outstanding - order.outstanding;
+        order.outstanding = outstanding;
+        let (asset, direction) = (order.asset().clone(), order.direction);
+        self.add_pending(&asset, direction, change);
+    }
+
+    pub(crate) fn add_pending(&mut self, asset: &Symbol, direction: Direction, usd: Decimal) {
+        if usd.is_zero() {
+            return;
+        }
+        self.books.change(asset, |line| match direction {
+            Direction::Long => line.pending_long += usd,
+            Direction::Short => line.pending_short += usd,
+        });
+    }
+
+    /// Orders of ours in an asset.
+    pub(crate) fn orders_of(&self, asset: &Symbol) -> impl Iterator<Item = &LiveOrder> {
+        let ids = self.by_asset.get(asset).into_iter().flatten();
+        ids.filter_map(|id| self.orders.get(id))
+    }
+
+    /// Whether an order other than a resting stop is under way in an asset.
+    pub(crate) fn has_order_beside_stop(&self, asset: &Symbol) -> bool {
+        self.orders_of(asset).any(|order| !order.rests())
+    }
+
+    /// The stop of ours under way in an asset.
+    pub(crate) fn resting_stop(&self, asset: &Symbol) -> Option<ClientOrderId> {
+        let mut stops = self.orders_of(asset).filter(|order| order.rests());
+        stops.next().map(|order| order.id().clone())
+    }
+
+    pub(crate) fn orders_that_open(&self) -> Vec<ClientOrderId> {
+        let opening = self.orders.iter();
+        let opening = opening.filter(|(_, order)| order.purpose() == Purpose::Open);
+        opening.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Whether an order that is ready may go out.
+    fn may_send(&self, purpose: Purpose) -> bool {
+        match self.trading() {
+            TradingState::Active => true,
+            TradingState::Reducing => purpose != Purpose::Open,
+            TradingState::Halted => false,
+        }
+    }
+
+    /// Tells an order what happened and does what it wants.
+    pub(crate) fn step(&mut self, id: &ClientOrderId, event: Event, now: Timestamp) {
+        let Some(order) = self.orders.get_mut(id) else {
+            return;
+        };
+        let actions = order.submission.apply(event, now);
+        self.perform(id, actions, now);
+    }
+
+    /// Goes on with an order of an earlier start.
+    pub(crate) fn resume(&mut self, id: &ClientOrderId, now: Timestamp) {
+        let Some(order) = self.orders.get_mut(id) else {
+            return;
+        };
+        let actions = order.submission.begin();
+        self.perform(id, actions, now);
+    }
+
+    pub(crate) fn perform(&mut self, id: &ClientOrderId, actions: Vec<Action>, now: Timestamp) {
+        let mut finished = false;
+        for action in actions {
+            match action {
+                Action::RecordIntent => {}
+                Action::Send => self.send(id, now),
+                Action::LookUp { after } => self.look_up(id, after, now),
+                Action::RecordReport(report) => self.on_progress(id, report, now),
+                Action::Resolve(resolution) => self.entries.push(JournalEntry::Resolved {
+                    at: now,
+                    client_order_id: id.clone(),
+                    resolution,
+                }),
+                Action::Finish => finished = true,
+            }
+        }
+        if finished {
+            self.finish(id, now);
+        } else {
+            self.press_cancel(id);
+        }
+    }
+
+    /// A halt between the decision and now, or between a lost POST and its repetition, holds the
+    /// order back.
+    fn send(&mut self, id: &ClientOrderId, now: Timestamp) {
+        let Some(purpose) = self.orders.get(id).map(LiveOrder::purpose) else {
+            return;
+        };
+        let allowed = self.may_send(purpose);
+        let (_, why) = self.trading_and_reason();
+        let Some(order) = self.orders.get_mut(id) else {
+            return;
+        };
+        if !allowed {
+            let actions = order
+                .submission
+                .withhold(&format!("trading is halted: {why}"));
+            self.perform(id, actions, now);
+            return;
+        }
+        let request = order.submission.intent().order.clone();
+        let again = order.submission.sends() > 1;
+        let fields = vec![
+            ("client_order_id", id.to_string()),
+            ("asset", request.symbol.to_string()),
+            ("again", again.to_string()),
+        ];
+        self.notice(
+            NoticeLevel::Debug,
+            "order_submitted",
+            fields,
+            "the order goes to the broker".to_owned(),
+        );
+        self.out.push(DeskEffect::Submit(Box::new(request)));
+        if again {
+            self.sent.push_back(now);
+        }
+    }
+
+    /// A resting stop is not polled: each reconciliation lists all open orders.
+    fn look_up(&mut self, id: &ClientOrderId, after: Duration, now: Timestamp) {
+        let Some(order) = self.orders.get_mut(id) else {
+            return;
+        };
+        if order.rests() && order.phase() == Phase::Working && !order.is_cancelling() {
+            return;
+        }
+        order.polls += 1;
+        self.ask(Question::Order(id.clone()), after, false, now);
+    }
+
+    pub(crate) fn on_submitted(
+        &mut self,
+        id: &ClientOrderId,
+        outcome: SubmitOutcome,
+        now: Timestamp,
+    ) {
+        let Some(order) = self.orders.get(id) else {
+            return;
+        };
+        let (word, doubt) = match &outcome {
+            SubmitOutcome::Accepted(_) => ("accepted".to_owned(), false),
+            SubmitOutcome::Rejected(refusal) => (
+                format!("rejected: {} {}", refusal.status, refusal.message),
+                false,
+            ),
+            SubmitOutcome::Duplicate(words) => (format!("duplicate: {words}"), true),
+            SubmitOutcome::Unknown(words) => (format!("unknown: {words}"), true),
+        };
+        self.entries.push(JournalEntry::Submission {
+            at: now,
+            client_order_id: id.clone(),
+            attempt: order.submission.sends(),
+            outcome: word.clone(),
+        });
+        if doubt {
+            let fields = vec![("client_order_id", id.to_string())];
+            let message = format!("the order is looked up: {word}");
+            self.notice(NoticeLevel::Warn, "order_doubted", fields, message);
+            self.reconciliation.note_trouble(now);
+        }
+        self.step(id, Event::Sent(outcome), now);
+    }
+
+    pub(crate) fn on_looked_up(
+        &mut self,
+        id: &ClientOrderId,
+        answer: Result<Option<OrderReport>, BrokerError>,
+        now: Timestamp,
+    ) {
+        if answer.is_err() {
+            self.reconciliation.note_trouble(now);
+        }
+        self.step(id, Event::LookedUp(answer), now);
+    }
+
+    /// The broker pushed news, or a list held them.
+    pub(crate) fn on_pushed(&mut self, report: OrderReport, now: Timestamp) {
+        let Some(id) = ClientOrderId::parse_ours(&report.client_order_id) else {
+            return;
+        };
+        if self.orders.contains_key(&id) {
+            self.step(&id, Event::Pushed(Box::new(report)), now);
+        } else {
+            self.on_late_report(&id, &report, now);
+        }
+    }
+
+    /// Asks the broker to cancel an order of ours, now or as soon as it is known to have it.
+    pub(crate) fn want_cancel(&mut self, id: &ClientOrderId, now: Timestamp) {
+        let Some(order) = self.orders.get_mut(id) else {
+            return;
+        };
+        if order.cancel == Cancel::No {
+            order.cancel = Cancel::Wanted;
+            self.press_cancel(id);
+        }
+        let _ = now;
+    }
+
+    fn press_cancel(&mut self, id: &ClientOrderId) {
+        let Some(order) = self.orders.get_mut(id) else {
+            return;
+        };
+        if order.cancel != Cancel::Wanted || order.phase() != Phase::Working {
+            return;
+        }
+        let Some(report) = order.submission.report() else {
+            return;
+        };
+        let broker_order_id = report.broker_order_id.clone();
+        order.cancel = Cancel::Asked;
+        self.out.push(DeskEffect::Cancel {
+            id: id.clone(),
+            broker_order_id,
+        });
+    }
+
+    /// Success only means that the request was taken; a refusal often means that it has filled.
+    /// Either way the order is looked at until it ends.
+    pub(crate) fn on_cancel_answered(
+        &mut self,
+        id: &ClientOrderId,
+        result: &Result<(), BrokerError>,
+        now: Timestamp,
+    ) {
+        let Some(order) = self.orders.get_mut(id) else {
+            return;
+        };
+        let passing = matches!(
+            result,
+            Err(BrokerError::Unavailable(_) | BrokerError::Unreadable(_))
+        );
+        // Asked for again after the next look, if the request may not have arrived.
+        order.cancel = if passing {
+            Cancel::Wanted
+        } else {
+            Cancel::Answered
+        };
+        order.polls += 1;
+        let after = if passing { ASK_WAIT } else { Duration::ZERO };
+        if let Err(error) = result {
+            let fields = vec![("client_order_id", id.to_string())];
+            let message = format!("the order could not be cancelled: {error}");
+            self.notice(NoticeLevel::Warn, "cancel_refused", fields, message);
+        }
+        self.ask(Question::Order(id.clone()), after, true, now);
+    }
+
+    /// An order is over: takes it out of everything that counts it as under way.
+    fn finish(&mut self, id: &ClientOrderId, now: Timestamp) {
+        let Some(order) = self.orders.remove(id) else {
+            return;
+        };
+        let asset = order.asset().clone();
+        if let Some(ids) = self.by_asset.get_mut(&asset) {
+            ids.retain(|other| other != id);
+            if ids.is_empty() {
+                self.by_asset.remove(&asset);
+            }
+        }
+        self.add_pending(&asset, order.direction, -order.outstanding);
+        self.touch(&asset, now);
+        self.exits.awake = true;
+        if order.rests() {
+            self.wake_all();
+        }
+        if order.purpose() == Purpose::Open && order.filled.is_zero() {
+            self.openings.retain(|(_, other)| other != id);
+        }
+        let end = order.submission.end().cloned();
+        match end {
+            Some(End::Terminal(report)) => {
+                self.view.reservation_known(id, self.sequence, false);
+                if let Some(chain) = self.chains.get_mut(&asset) {
+                    chain[chain_index(order.purpose())] = Some(id.clone());
+                }
+                self.on_terminal(order, *report, now);
+            }
+            Some(other) => {
+                self.view.reservation_known(id, self.sequence, true);
+                self.on_not_placed(order, &other, now);
+            }
+            None => {}
+        }
+    }
+
+    /// There is no order at the broker and there will be none.
+    fn on_not_placed(&mut self, mut order: LiveOrder, end: &End, now: Timestamp) {
+        let (outcome, reason) = match end {
+            End::Rejected(words) => (
+                RoundOutcome::BrokerRejected,
+                format!("the broker refused the order: {words}"),
+            ),
+            End::NeverSent(reason) if self.may_send(order.purpose()) => (
+                RoundOutcome::Stale,
+                format!("the order was not sent: {reason}"),
+            ),
+            End::NeverSent(reason) => (
+                RoundOutcome::Halted,
+                format!("the order was not sent: {reason}"),
+            ),
+            End::NotRecorded(reason) => (RoundOutcome::JournalFailed, reason.clone()),
+            End::Terminal(_) => return,
+        };
+        let asset = order.asset().clone();
+        if matches!(end, End::Rejected(_)) {
+            // The id may be taken: the chain is read from the broker again.
+            self.chains.remove(&asset);
+            self.reconcile_soon(now);
+        }
+        if order.rests() {
+            self.on_stop_lost(&asset, &reason, now);
+            return;
+        }
+        if order.by_desk || order.purpose() == Purpose::Close {
+            self.hold_off_exit(&asset, now);
+        }
+        let purpose = order.purpose();
+        let record = order.record.take().map(|mut record| {
+            record.outcome = outcome;
+            record.reason = reason;
+            record
+        });
+        if let Some(record) = &record {
+            self.entries.push(JournalEntry::Round(record.clone()));
+        }
+        self.tell(OrderNews::Refused {
+            asset,
+            purpose,
+            record,
+        });
+    }
+
+    /// The broker has the order: told once.
+    pub(crate) fn note_accepted(&mut self, id: &ClientOrderId) {
+        let sequence = self.sequence;
+        let Some(order) = self.orders.get_mut(id) else {
+            return;
+        };
+        if order.accepted {
+            return;
+        }
+        order.accepted = true;
+        let record = order.record.take();
+        let differs = order.submission.differs_in_size();
+        let asset = order.asset().to_string();
+        let rests = order.rests();
+        self.view.reservation_known(id, sequence, false);
+        if differs {
+            let fields = vec![("client_order_id", id.to_string()), ("asset", asset)];
+            let message = "the broker has taken another amount than was sent; its fills count";
+            self.notice(
+                NoticeLevel::Error,
+                "order_amount_differs",
+                fields,
+                message.into(),
+            );
+        }
+        if !rests {
+            self.tell(OrderNews::Accepted { record });
+        }
+    }
+
+    /// Remembers an order that is over.
+    pub(crate) fn remember(&mut self, order: LiveOrder, report: OrderReport) {
+        if self.ended.len() >= ENDED_MAX {
+            self.ended.pop_front();
+        }
+        let tracker = OrderTracker::new(report);
+        self.ended.push_back(EndedOrder { order, tracker });
+    }
+}

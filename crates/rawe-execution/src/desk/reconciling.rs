@@ -1,0 +1,351 @@
+//! Reconciliation: what the broker says is held against what the books say, on a timer, after
+//! trouble and after every order that ended.
+//!
+//! A failed question is never "flat". Orders and positions can disagree at the broker for seconds,
+//! so a difference counts only once our last fill is old enough.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+use rawe_core::{AssetClass, ClientOrderId, Direction, ExitReason, Symbol, Timestamp};
+use rust_decimal::Decimal;
+
+use crate::broker::{OrderReport, Side};
+use crate::desk::books::TradeEnd;
+use crate::desk::{Desk, NoticeLevel, Question};
+
+/// How often the broker's side is read.
+const INTERVAL: TimeDelta = TimeDelta::seconds(60);
+/// How soon after a failure it is read again.
+const RETRY: TimeDelta = TimeDelta::seconds(5);
+/// How soon after an order has ended, or after trouble.
+const SOON: TimeDelta = TimeDelta::seconds(1);
+/// How long at least between two readings.
+const GAP_MIN: TimeDelta = TimeDelta::seconds(5);
+/// How long positions may lag behind orders at the broker.
+const LAG: TimeDelta = TimeDelta::seconds(10);
+/// So many failures in a row are a burst.
+const TROUBLE_MAX: u32 = 3;
+/// A difference of coins up to this part of ours is a fee that was not as expected.
+const FEE_TOLERANCE: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
+
+/// When the broker's side is read next, and what of it is being read.
+#[derive(Debug, Default)]
+pub(crate) struct Reconciliation {
+    due: Option<Timestamp>,
+    begun: Option<Timestamp>,
+    waiting: BTreeSet<Question>,
+    failed: bool,
+    trouble: u32,
+    /// A replay reads at once, not on a timer.
+    wanted: bool,
+    /// Open orders of others, by asset: USD that may still be bought and sold.
+    foreign: BTreeMap<Symbol, (Decimal, Decimal)>,
+    /// Our ids among the open orders as last listed.
+    open: BTreeSet<String>,
+}
+
+impl Reconciliation {
+    pub(crate) fn due(&self) -> Option<Timestamp> {
+        self.due.filter(|_| self.waiting.is_empty())
+    }
+
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.wanted || !self.waiting.is_empty()
+    }
+
+    pub(crate) fn begin_timer(&mut self, now: Timestamp) {
+        self.due = Some(now + INTERVAL);
+        self.begun = Some(now);
+    }
+
+    fn sooner(&mut self, at: Timestamp) {
+        let Some(due) = self.due else {
+            return;
+        };
+        let earliest = self.begun.map_or(at, |begun| begun + GAP_MIN);
+        self.due = Some(due.min(at.max(earliest)));
+    }
+
+    /// An order has ended.
+    pub(crate) fn after_order(&mut self, paced: bool, now: Timestamp) {
+        if paced {
+            self.wanted = true;
+        } else {
+            self.sooner(now + SOON);
+        }
+    }
+
+    /// Something failed.
+    pub(crate) fn note_trouble(&mut self, now: Timestamp) {
+        self.trouble += 1;
+        if self.trouble >= TROUBLE_MAX {
+            self.trouble = 0;
+            self.sooner(now + SOON);
+        }
+    }
+}
+
+impl Desk {
+    /// Reads the broker's side before its time.
+    pub(crate) fn reconcile_soon(&mut self, now: Timestamp) {
+        self.reconciliation.after_order(self.paced, now);
+    }
+
+    pub(crate) fn tick_reconciliation(&mut self, now: Timestamp) {
+        if self.starting.is_some() {
+            return;
+        }
+        if self.paced {
+            let stale = self.view.clock_until().is_none_or(|until| until <= now);
+            let stocks = self
+                .chains
+                .keys()
+                .chain(&self.wanted)
+                .any(|asset| asset.class() == AssetClass::UsEquity);
+            if stale && stocks {
+                self.ask_now(Question::Clock, now);
+            }
+            return;
+        }
+        let change = self.view.clock_until().filter(|until| *until <= now);
+        if change.is_some() {
+            self.ask_now(Question::Clock, now);
+        }
+        if self.reconciliation.due().is_some_and(|due| due <= now) {
+            self.begin_reconciliation(now);
+        }
+    }
+
+    /// In a replay: reads the broker's side once an order has ended.
+    pub(crate) fn proceed_reconciliation(&mut self, now: Timestamp) {
+        if self.paced && self.reconciliation.wanted && self.reconciliation.waiting.is_empty() {
+            self.reconciliation.wanted = false;
+            self.begin_reconciliation(now);
+        }
+    }
+
+    fn begin_reconciliation(&mut self, now: Timestamp) {
+        let mut questions = vec![Question::Account, Question::Positions, Question::OpenOrders];
+        if !self.paced {
+            questions.push(Question::Clock);
+        }
+        let reconciliation = &mut self.reconciliation;
+        reconciliation.begun = Some(now);
+        reconciliation.failed = false;
+        reconciliation.waiting = questions.iter().cloned().collect();
+        for question in questions {
+            self.ask_now(question, now);
+        }
+    }
+
+    /// An answer that a reconciliation waits for, or its failure.
+    pub(crate) fn note_reconciled(&mut self, question: &Question, failed: bool, now: Timestamp) {
+        let reconciliation = &mut self.reconciliation;
+        if !reconciliation.waiting.remove(question) {
+            return;
+        }
+        reconciliation.failed |= failed && *question != Question::Clock;
+        if !reconciliation.waiting.is_empty() {
+            return;
+        }
+        if reconciliation.failed {
+            reconciliation.due = Some(now + RETRY);
+            return;
+        }
+        reconciliation.due = Some(now + INTERVAL);
+        reconciliation.trouble = 0;
+        self.view.failing = false;
+        self.compare(false, now);
+        self.protect_all(now);
+    }
+
+    /// Takes the list of open orders: ours are merged, foreign ones count as exposure.
+    pub(crate) fn take_open_orders(&mut self, orders: Vec<OrderReport>, now: Timestamp) {
+        self.note_open_at_start(&orders);
+        let mut foreign: BTreeMap<Symbol, (Decimal, Decimal)> = BTreeMap::new();
+        let mut open = BTreeSet::new();
+        for order in orders {
+            let ours = ClientOrderId::parse_ours(&order.client_order_id);
+            if ours.is_some_and(|id| self.orders.contains_key(&id)) {
+                open.insert(order.client_order_id.clone());
+                self.on_pushed(order, now);
+                continue;
+            }
+            let left = self.value_left(&order);
+            let sums = foreign.entry(order.symbol).or_default();
+            match order.side {
+                Side::Buy => sums.0 += left,
+                Side::Sell => sums.1 += left,
+            }
+        }
+        let before = std::mem::take(&mut self.reconciliation.foreign);
+        for (asset, (long, short)) in &before {
+            self.add_pending(asset, Direction::Long, -*long);
+            self.add_pending(asset, Direction::Short, -*short);
+        }
+        for (asset, (long, short)) in &foreign {
+            self.add_pending(asset, Direction::Long, *long);
+            self.add_pending(asset, Direction::Short, *short);
+        }
+        self.reconciliation.foreign = foreign;
+        self.reconciliation.open = open;
+    }
+
+    /// USD of an order that may still fill.
+    fn value_left(&self, order: &OrderReport) -> Decimal {
+        let mark = self.books.line(&order.symbol).map(|line| line.mark());
+        let mark = mark.filter(|mark| !mark.is_zero());
+        let price = mark.or(order.filled_average_price).unwrap_or_default();
+        let filled = order.filled_quantity.saturating_mul(price);
+        let whole = order
+            .notional
+            .unwrap_or_else(|| order.quantity.unwrap_or_default().saturating_mul(price));
+        (whole - filled).max(Decimal::ZERO)
+    }
+
+    /// Compares what the broker holds with the books, asset by asset.
+    pub(crate) fn compare(&mut self, starting: bool, now: Timestamp) {
+        let Some(told) = &self.view.positions else {
+            return;
+        };
+        let mut differing: Vec<(Symbol, Decimal, Decimal)> = Vec::new();
+        for (asset, line) in self.books.lines() {
+            let position = told.value.get(asset);
+            let held = position.map_or(Decimal::ZERO, |position| position.quantity);
+            if held != line.quantity + line.foreign_quantity {
+                let value = position.map_or(Decimal::ZERO, |position| position.market_value);
+                differing.push((asset.clone(), held, value));
+            }
+        }
+        for (asset, position) in &told.value {
+            if self.books.line(asset).is_none() {
+                differing.push((asset.clone(), position.quantity, position.market_value));
+            }
+        }
+        for (asset, held, value) in differing {
+            self.note_mark(&asset, held, value);
+            self.settle_difference(&asset, held, starting, now);
+        }
+        let lost: Vec<ClientOrderId> = self
+            .orders
+            .iter()
+            .filter(|(id, order)| order.rests() && !self.reconciliation.open.contains(id.as_str()))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for stop in lost {
+            self.ask_now(Question::Order(stop), now);
+        }
+    }
+
+    /// A position without a price of its own is valued as the broker values it.
+    fn note_mark(&mut self, asset: &Symbol, held: Decimal, value: Decimal) {
+        let unpriced = self
+            .books
+            .line(asset)
+            .is_none_or(|line| line.mark().is_zero());
+        let mark = value.checked_div(held).filter(|mark| *mark > Decimal::ZERO);
+        if let (true, Some(mark)) = (unpriced, mark) {
+            self.books.value_at(asset, mark);
+        }
+    }
+
+    fn settle_difference(&mut self, asset: &Symbol, held: Decimal, starting: bool, now: Timestamp) {
+        let stop = self.resting_stop(asset);
+        let stop_unseen = stop.is_some_and(|id| !self.reconciliation.open.contains(id.as_str()));
+        if self.has_order_beside_stop(asset) || stop_unseen {
+            self.reconcile_soon_live(now + LAG);
+            return;
+        }
+        let asked = self.view.positions.as_ref().map_or(0, |told| told.sequence);
+        let last_fill = self.books.line(asset).and_then(|line| line.last_fill);
+        if let Some((sequence, at)) = self.touched.get(asset).copied() {
+            if sequence >= asked && !starting || (!self.paced && now < at + LAG) {
+                self.reconcile_soon_live(at + LAG);
+                return;
+            }
+        } else if !self.paced && last_fill.is_some_and(|at| now < at + LAG) {
+            self.reconcile_soon_live(now + LAG);
+            return;
+        }
+        self.correct(asset, held, now);
+    }
+
+    fn reconcile_soon_live(&mut self, at: Timestamp) {
+        if !self.paced {
+            self.reconciliation.sooner(at);
+        }
+    }
+
+    /// Makes the books agree with the broker.
+    fn correct(&mut self, asset: &Symbol, held: Decimal, now: Timestamp) {
+        let line = self.books.line(asset);
+        let ours = line.map_or(Decimal::ZERO, |line| line.quantity);
+        let foreign = line.map_or(Decimal::ZERO, |line| line.foreign_quantity);
+        let difference = held - ours - foreign;
+        let crypto = asset.class() == AssetClass::Crypto;
+        let small = difference.abs() <= ours.abs().saturating_mul(FEE_TOLERANCE);
+        let cause = if crypto && !ours.is_zero() && small {
+            self.books.correct_fee(asset, difference);
+            "reconciled: fee in coin"
+        } else {
+            let left = part_of_ours(ours, held);
+            self.books.change(asset, |line| {
+                line.quantity = left;
+                line.foreign_quantity = held - left;
+            });
+            if left == ours {
+                "reconciled: held by others"
+            } else {
+                "reconciled: closed by somebody else"
+            }
+        };
+        self.record_position(asset, cause, now);
+        let fields = vec![
+            ("asset", asset.to_string()),
+            ("difference", difference.normalize().to_string()),
+        ];
+        let level = if cause == "reconciled: fee in coin" {
+            NoticeLevel::Debug
+        } else {
+            NoticeLevel::Warn
+        };
+        let message = format!("the books of {asset} now agree with the broker: {cause}");
+        self.notice(level, "position_reconciled", fields, message);
+        if self.held.contains(asset) && self.is_flat(asset) {
+            self.book_external(asset, now);
+        }
+        self.tell_holding(asset, now);
+    }
+
+    /// Somebody else has closed a position of ours: it is booked at the newest price.
+    fn book_external(&mut self, asset: &Symbol, now: Timestamp) {
+        self.books.change(asset, |line| {
+            let mark = line.mark();
+            if let Some(trade) = &mut line.trade {
+                let left = trade.entry_quantity - trade.exit_quantity;
+                trade.exit_quantity += left;
+                trade.exit_value += left.saturating_mul(mark);
+                trade.closed_at = Some(now);
+            }
+        });
+        let end = TradeEnd {
+            at: now,
+            closed_by: None,
+            closing_round: None,
+            reason: ExitReason::External,
+        };
+        self.close_trade(asset, end, now);
+    }
+}
+
+/// How much of what is held is ours: never more than it was, never the other way.
+fn part_of_ours(ours: Decimal, held: Decimal) -> Decimal {
+    if ours.is_zero() || held.is_zero() || ours.is_sign_negative() != held.is_sign_negative() {
+        Decimal::ZERO
+    } else if ours.abs() <= held.abs() {
+        ours
+    } else {
+        held
+    }
+}
