@@ -38,6 +38,8 @@ const TICK: Duration = Duration::from_millis(100);
 const TICK_MIN: Duration = Duration::from_millis(10);
 /// How many messages are taken in before what follows from them is performed.
 const BURST: usize = 64;
+/// How the detail of a heartbeat begins while positions are only closed.
+pub const ONLY_CLOSING: &str = "only closing";
 /// How long a broker that never answers is borne at the start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -199,7 +201,12 @@ impl Engine {
             TradingState::Halted if !self.is_up => ProcessState::Starting,
             TradingState::Halted => ProcessState::Halted,
         };
-        self.heart.set_state(process, state.1.clone());
+        let detail = if state.0 == TradingState::Reducing {
+            format!("{ONLY_CLOSING}: {}", state.1)
+        } else {
+            state.1.clone()
+        };
+        self.heart.set_state(process, detail);
         self.state_told = Some(state);
     }
 

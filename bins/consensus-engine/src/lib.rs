@@ -21,6 +21,7 @@ mod stewardship;
 mod writer;
 
 pub use args::EngineArgs;
+pub use engine::ONLY_CLOSING;
 pub use halt_file::HALT_FILE;
 pub use launch::{Brokerage, JournalSource, engine_main, run, run_with};
 pub use settings::Settings;

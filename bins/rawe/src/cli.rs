@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::BenchArgs;
 use crate::completions::CompletionsArgs;
+use crate::control::ControlArgs;
 use crate::evaluate::EvaluateArgs;
 use crate::journal::{OrdersArgs, RoundsArgs, WhyArgs};
 use crate::logs::LogsArgs;
@@ -37,6 +38,14 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// The logs of all processes of the newest run, merged and filtered
     Logs(LogsArgs),
+    /// Send no order any more, until `rawe resume`; works with Redis down
+    Halt(ControlArgs),
+    /// Trade again, after a halt, a reduce or a flatten
+    Resume(ControlArgs),
+    /// Only close positions, open none
+    Reduce(ControlArgs),
+    /// Cancel our orders, close our positions, open none
+    Flatten(ControlArgs),
     /// Why the collective did or did not trade: a round, an order, an asset, or all in all
     Why(WhyArgs),
     /// The newest rounds: decisions and near misses with their reasons

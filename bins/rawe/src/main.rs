@@ -19,10 +19,12 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use cli::{Cli, Command};
+use rawe_core::control::ControlCommand;
 
 mod bench;
 mod cli;
 mod completions;
+mod control;
 mod evaluate;
 mod journal;
 mod log_line;
@@ -44,6 +46,10 @@ fn main() -> ExitCode {
         Command::Logs(args) => {
             rawe_runtime::run_command("rawe", None, |shutdown| logs::logs(args, shutdown))
         }
+        Command::Halt(args) => control_main(ControlCommand::Halt, args),
+        Command::Resume(args) => control_main(ControlCommand::Resume, args),
+        Command::Reduce(args) => control_main(ControlCommand::Reduce, args),
+        Command::Flatten(args) => control_main(ControlCommand::Flatten, args),
         Command::Why(args) => {
             rawe_runtime::run_command("rawe", None, |_| async move { journal::why(&args) })
         }
@@ -71,6 +77,10 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
     }
+}
+
+fn control_main(command: ControlCommand, args: control::ControlArgs) -> ExitCode {
+    rawe_runtime::run_command("rawe", None, |_| control::control(command, args))
 }
 
 /// `consensus-engine --flag` becomes `rawe run consensus-engine --flag`.

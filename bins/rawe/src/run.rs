@@ -11,7 +11,7 @@ use consensus_engine::EngineArgs;
 use market_feed::FeedArgs;
 use paper_exchange::ExchangeArgs;
 use rawe_bus::Bus;
-use rawe_runtime::{CommonArgs, LogFormat, connect_bus, run_main};
+use rawe_runtime::{CommonArgs, LogFormat, connect_bus, run_main, run_main_on_one_thread};
 use tokio_util::sync::CancellationToken;
 
 use crate::up::embedded::{self, EmbeddedArgs};
@@ -74,6 +74,11 @@ pub(crate) fn main(command: RunCommand) -> ExitCode {
         }
         command => {
             let (name, format) = (command.name(), command.log_format());
+            if matches!(command, RunCommand::ConsensusEngine(_)) {
+                return run_main_on_one_thread(&name, format, |shutdown| {
+                    command.run(None, shutdown)
+                });
+            }
             run_main(&name, format, |shutdown| command.run(None, shutdown))
         }
     }

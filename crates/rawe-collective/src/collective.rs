@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::TimeDelta;
-use rawe_consensus::{Admission, Consensus, Effect, Event, MarketHours, Rules};
+use rawe_consensus::{Admission, Consensus, Effect, Event, HindsightTracker, MarketHours, Rules};
 use rawe_core::{AgentId, Bar, Roster, StanceMessage, Timestamp};
 use rawe_execution::TradingState;
 use rawe_execution::desk::{
@@ -110,6 +110,7 @@ pub struct Collective {
     /// When a vote last counted.
     pub(crate) heard: Option<Timestamp>,
     volatilities: Volatilities,
+    pub(crate) hindsight: HindsightTracker,
     /// What each source last said of trading, for the desk of the next run.
     controls: BTreeMap<u8, Control>,
     /// Operators' words in the journal, for the same.
@@ -119,7 +120,6 @@ pub struct Collective {
     next_ticket: Ticket,
     /// Batches of our own that are not committed yet.
     pending: BTreeSet<Ticket>,
-    exit_deadline: Option<Timestamp>,
 }
 
 impl Collective {
@@ -143,12 +143,12 @@ impl Collective {
             counts: Counts::default(),
             heard: None,
             volatilities: Volatilities::default(),
+            hindsight: HindsightTracker::new(HindsightTracker::HORIZON_DEFAULT),
             controls: BTreeMap::new(),
             control_entries: Vec::new(),
             broken: None,
             next_ticket: OWN_TICKETS,
             pending: BTreeSet::new(),
-            exit_deadline: None,
             settings,
         }
     }
@@ -161,9 +161,7 @@ impl Collective {
             entries: Vec::new(),
             work: VecDeque::new(),
         };
-        let is_message = matches!(input, Input::Message(_));
         self.on_input(input, &mut turn);
-        let quiet = is_message && turn.work.is_empty();
         self.work_off(&mut turn);
         while self.weighing.is_some() {
             self.weigh(&mut turn);
@@ -171,10 +169,6 @@ impl Collective {
                 break;
             }
             self.work_off(&mut turn);
-        }
-        if !quiet {
-            // Walks the holdings: not for every vote that changes none.
-            self.exit_deadline = self.consensus.next_deadline();
         }
         if !turn.entries.is_empty() {
             let ticket = self.next_ticket;
@@ -200,8 +194,7 @@ impl Collective {
 
     /// The next instant of market time at which a round or a hold ends: where a replay must stop.
     pub fn next_instant(&self) -> Option<Timestamp> {
-        let rounds = self.consensus.next_round_deadline();
-        [rounds, self.exit_deadline].into_iter().flatten().min()
+        self.consensus.next_deadline()
     }
 
     /// Whether nothing is on its way: no instant being weighed, no order, no batch uncommitted.
@@ -294,6 +287,17 @@ impl Collective {
             .filter(|entry| matches!(entry, JournalEntry::Control(_)))
             .cloned()
             .collect();
+        for entry in &own.entries {
+            if let JournalEntry::Weights(change) = entry {
+                self.tell_consensus(Event::Weights(change.clone()), turn);
+            }
+        }
+        // A trade whose credit did not reach the journal any more is credited now.
+        for entry in &own.entries {
+            if let JournalEntry::Trade(trade) = entry {
+                self.tell_consensus(Event::TradeClosed(trade.clone()), turn);
+            }
+        }
         self.tell_desk(DeskEvent::Started(own.entries), turn);
     }
 
@@ -340,6 +344,9 @@ impl Collective {
         if !bar.is_sane() {
             return;
         }
+        let judged = self.hindsight.on_bar(bar);
+        turn.entries
+            .extend(judged.into_iter().map(JournalEntry::Hindsight));
         if let Some(hourly) = self.volatilities.on_bar(bar) {
             let asset = bar.symbol.clone();
             self.tell_desk(DeskEvent::Volatility { asset, hourly }, turn);

@@ -27,7 +27,16 @@ impl Collective {
             }
             Effect::NearMiss(record) => {
                 self.close_round(&record, turn);
+                self.hindsight.note(&record);
                 turn.entries.push(JournalEntry::Round(record));
+            }
+            Effect::WeightsChanged(change) => {
+                turn.info(
+                    "weights_changed",
+                    Vec::new(),
+                    format!("voters earned: {}", change.reason),
+                );
+                turn.entries.push(JournalEntry::Weights(*change));
             }
             Effect::StanceAlarm { asset, agents } => {
                 self.counts.stance_alarms += 1;
@@ -127,7 +136,9 @@ impl Collective {
                 };
                 self.tell_consensus(observed, turn);
             }
-            OrderNews::TradeClosed(_trade) => {}
+            OrderNews::TradeClosed(trade) => {
+                self.tell_consensus(Event::TradeClosed(trade), turn);
+            }
             OrderNews::Hours(clock) => self.note_hours(clock.as_ref(), turn),
             OrderNews::Asset { asset, info } => {
                 let universe = if info.as_ref().is_some_and(|info| info.tradable) {

@@ -8,7 +8,16 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 /// Every section of `rawe.toml`.
-const SECTIONS: [&str; 6] = ["consensus", "risk", "agents", "feed", "exchange", "roster"];
+const SECTIONS: [&str; 8] = [
+    "consensus",
+    "risk",
+    "exits",
+    "journal",
+    "agents",
+    "feed",
+    "exchange",
+    "roster",
+];
 
 /// A configuration that cannot be used, with everything that is wrong with it. Ends a process with
 /// exit code 64.

@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use consensus_engine::{EngineArgs, Settings, run_with};
+use consensus_engine::{Brokerage, EngineArgs, Settings, run_with};
 use rawe_bus::{Bus, EntryId, MemoryBus, StreamAppend};
 use rawe_core::channels::{DECISIONS_STREAM, SIGNAL_CHANNEL, STATUS_HASH};
 use rawe_core::{
     AgentId, AgentRef, ArbitrageSignal, BootId, Direction, Heartbeat, ProcessState, ProposedTrade,
     RoundRecord, SignalType, Symbol, Timestamp,
 };
+use rawe_execution::journal::{JournalEntry, Resolution};
 use rawe_execution::testing::{MemoryJournal, ScriptedBroker};
 use rawe_runtime::wall_now;
 use rust_decimal::Decimal;
@@ -84,11 +85,16 @@ impl House {
         line.extend(self.words.iter().cloned());
         let settings = Settings::load(&Line::try_parse_from(line).unwrap().args).unwrap();
         let shutdown = CancellationToken::new();
+        let brokerage = Brokerage {
+            broker: self.broker.clone(),
+            updates: None,
+        };
+        let journal = self.journal.clone();
         let engine = run_with(
             settings,
             self.bus.clone(),
-            self.broker.clone(),
-            self.journal.clone(),
+            brokerage,
+            Box::new(move || Ok(journal)),
             shutdown.clone(),
         );
         self.engine = Some((shutdown, tokio::spawn(engine)));
@@ -233,6 +239,20 @@ impl House {
             .iter()
             .map(|entry| serde_json::from_slice(&entry.payload).unwrap())
             .collect()
+    }
+
+    /// What the journal holds of one kind.
+    pub(crate) fn journalled<T>(&self, wanted: impl Fn(&JournalEntry) -> Option<T>) -> Vec<T> {
+        let journal = self.journal.lock().unwrap();
+        journal.entries.iter().filter_map(wanted).collect()
+    }
+
+    /// How the intents in the journal ended.
+    pub(crate) fn resolutions(&self) -> Vec<Resolution> {
+        self.journalled(|entry| match entry {
+            JournalEntry::Resolved { resolution, .. } => Some(resolution.clone()),
+            _ => None,
+        })
     }
 
     pub(crate) async fn rounds(&self) -> Vec<RoundRecord> {

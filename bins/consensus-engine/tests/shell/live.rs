@@ -4,7 +4,7 @@ use rawe_core::channels::{CONTROL_STREAM, SIGNALS_STREAM};
 use rawe_core::control::{ControlCommand, ControlMessage};
 use rawe_core::{ArbitrageSignal, Direction, RoundOutcome};
 use rawe_execution::broker::Rejection;
-use rawe_execution::journal::Journal;
+use rawe_execution::journal::{JournalEntry, Resolution};
 use rawe_execution::testing::SubmitFault;
 use rawe_runtime::wall_now;
 use rust_decimal::Decimal;
@@ -28,10 +28,20 @@ async fn three_who_agree_buy_and_everything_is_on_record() {
         house.entries::<ArbitrageSignal>(SIGNALS_STREAM).await.len(),
         3
     );
-    let journal = house.journal.lock().unwrap().clone();
-    assert_eq!(journal.rounds.len(), 1);
-    assert_eq!(journal.intents.len(), 1);
-    assert_eq!(journal.unresolved().unwrap(), vec![]);
+    let rounds = house.journalled(|entry| match entry {
+        JournalEntry::Round(round) => Some(round.clone()),
+        _ => None,
+    });
+    assert_eq!(rounds.len(), 1);
+    let intents = house.journalled(|entry| match entry {
+        JournalEntry::Intent(intent) => Some(intent.clone()),
+        _ => None,
+    });
+    assert_eq!(intents.len(), 1);
+    assert!(matches!(
+        house.resolutions().as_slice(),
+        [Resolution::Terminal(_)]
+    ));
     // The same trade does not fire again.
     house.vote(&AGENTS[..3], "AAPL", Direction::Long).await;
     house.stop().await;

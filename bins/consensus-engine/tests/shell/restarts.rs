@@ -2,7 +2,7 @@
 
 use rawe_core::{DecisionId, Direction, Purpose, RoundOutcome};
 use rawe_execution::broker::{Amount, Broker, OrderRequest, Side, TimeInForce};
-use rawe_execution::journal::{Intent, Journal, Resolution};
+use rawe_execution::journal::{Intent, Journal as _, JournalEntry, Resolution};
 use rawe_execution::testing::{MemoryJournal, SubmitFault};
 use rawe_runtime::wall_now;
 use rust_decimal::Decimal;
@@ -36,15 +36,14 @@ async fn an_intent_that_was_never_sent_is_resolved_and_not_sent() {
         .journal
         .lock()
         .unwrap()
-        .record_intent(&intent())
+        .commit(&[JournalEntry::Intent(intent())])
         .unwrap();
     house.agents_live(&AGENTS).await;
     house.start().await;
     assert!(house.broker.sent().is_empty());
-    let resolutions = house.journal.lock().unwrap().resolutions.clone();
     assert!(matches!(
-        resolutions.as_slice(),
-        [(_, Resolution::NeverSent { .. })]
+        house.resolutions().as_slice(),
+        [Resolution::NeverSent { .. }]
     ));
 }
 
@@ -55,7 +54,7 @@ async fn an_intent_whose_order_arrived_is_a_position_after_the_restart() {
         .journal
         .lock()
         .unwrap()
-        .record_intent(&intent())
+        .commit(&[JournalEntry::Intent(intent())])
         .unwrap();
     house.broker.submit(&intent().order).await;
     house.agents_live(&AGENTS).await;
@@ -67,8 +66,8 @@ async fn an_intent_whose_order_arrived_is_a_position_after_the_restart() {
     );
     assert_eq!(house.broker.sent().len(), 1);
     assert!(matches!(
-        house.journal.lock().unwrap().resolutions.as_slice(),
-        [(_, Resolution::Terminal(_))]
+        house.resolutions().as_slice(),
+        [Resolution::Terminal(_)]
     ));
 }
 

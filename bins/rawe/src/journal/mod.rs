@@ -38,36 +38,37 @@ pub(crate) struct JournalArgs {
 impl JournalArgs {
     /// Opens the journal for reading.
     pub(crate) fn open(&self) -> anyhow::Result<SqliteJournal> {
-        let path = self.find()?;
+        let path = find(self.journal.as_deref(), &self.run_dir)?;
         SqliteJournal::open_read_only(&path)
             .with_context(|| format!("reading the journal {}", path.display()))
     }
+}
 
-    fn find(&self) -> anyhow::Result<PathBuf> {
-        if let Some(path) = &self.journal {
-            return Ok(path.clone());
-        }
-        let folder = RunFolder::newest(&self.run_dir).map(|(folder, _)| folder);
-        let candidates = [
-            folder.as_ref().map(|folder| folder.file(JOURNAL_FILE)),
-            folder
-                .as_ref()
-                .and_then(|folder| Some(folder.path.parent()?.join(ALPACA_JOURNAL_FILE))),
-            Some(PathBuf::from(ENGINE_DEFAULT)),
-        ];
-        // Of several the one that was written last is meant: a demo's, or the paper account's.
-        let written = |path: &PathBuf| path.metadata().and_then(|m| m.modified()).ok();
-        let newest = candidates.into_iter().flatten().filter(|p| p.exists());
-        if let Some(path) = newest.max_by_key(written) {
-            return Ok(path);
-        }
-        bail!(
-            "no journal found: no run of `rawe up` in {} has one, and there is no {}; name the \
-             file with --journal",
-            self.run_dir.display(),
-            Path::new(ENGINE_DEFAULT).display()
-        )
+/// The journal named, or else the one that was written last.
+pub(crate) fn find(named: Option<&Path>, run_dir: &Path) -> anyhow::Result<PathBuf> {
+    if let Some(path) = named {
+        return Ok(path.to_owned());
     }
+    let folder = RunFolder::newest(run_dir).map(|(folder, _)| folder);
+    let candidates = [
+        folder.as_ref().map(|folder| folder.file(JOURNAL_FILE)),
+        folder
+            .as_ref()
+            .and_then(|folder| Some(folder.path.parent()?.join(ALPACA_JOURNAL_FILE))),
+        Some(PathBuf::from(ENGINE_DEFAULT)),
+    ];
+    // Of several the one that was written last is meant: a demo's, or the paper account's.
+    let written = |path: &PathBuf| path.metadata().and_then(|m| m.modified()).ok();
+    let newest = candidates.into_iter().flatten().filter(|p| p.exists());
+    if let Some(path) = newest.max_by_key(written) {
+        return Ok(path);
+    }
+    bail!(
+        "no journal found: no run of `rawe up` in {} has one, and there is no {}; name the file \
+         with --journal",
+        run_dir.display(),
+        Path::new(ENGINE_DEFAULT).display()
+    )
 }
 
 /// A market time as all tables show it.
