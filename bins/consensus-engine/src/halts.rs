@@ -112,11 +112,7 @@ mod tests {
     use rawe_runtime::wall_now;
 
     fn message(command: ControlCommand) -> ControlMessage {
-        ControlMessage {
-            command,
-            at: wall_now(),
-            reason: "test".to_owned(),
-        }
+        ControlMessage::new(command, wall_now(), "test")
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use rawe_consensus::{Admission, Effect, Event, Reception, Universe, Vote};
+use rawe_consensus::{Admission, CheckedSignal, Effect, Event, Reception, Universe, Vote};
 use rawe_core::channels::SIGNALS_STREAM;
-use rawe_core::{ArbitrageSignal, Refusal, RefusalCode, Symbol, parse_signal};
+use rawe_core::signing::Binding;
+use rawe_core::{Refusal, RefusalCode, Symbol, Timestamp};
 
 use crate::engine::Engine;
+use crate::settings::Settings;
 
 /// How many signals wait for an instant or for the broker's word on their symbol. More than a
 /// roster sends in an instant by far.
@@ -18,13 +20,13 @@ const REFUSAL_LOG_INTERVAL: Duration = Duration::from_mins(1);
 /// A signal that is one, with its bytes for the audit copy.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
-    pub(crate) signal: ArbitrageSignal,
+    pub(crate) signal: CheckedSignal,
     pub(crate) payload: Vec<u8>,
 }
 
 impl Received {
     /// The order in which the signals of an instant are applied: the same in every run.
-    pub(crate) fn order(&self) -> (rawe_core::Timestamp, String, u64, Symbol) {
+    pub(crate) fn order(&self) -> (Timestamp, String, u64, Symbol) {
         let (agent, sequence) = match &self.signal.agent {
             Some(agent) => (agent.id.as_str().to_owned(), agent.sequence),
             None => (self.signal.metadata.agent_name.clone(), 0),
@@ -69,10 +71,9 @@ impl RefusalLog {
 impl Engine {
     /// A message of the signal channel.
     pub(crate) fn on_message(&mut self, payload: Vec<u8>) -> Vec<Effect> {
-        let signal = match parse_signal(&payload) {
+        let signal = match self.admission.read(&payload) {
             Ok(signal) => signal,
             Err(refusal) => {
-                self.admission.refused_before(&refusal);
                 self.count_refusal(&refusal);
                 return Vec::new();
             }
@@ -186,9 +187,14 @@ impl Engine {
     pub(crate) fn forget_signals(&mut self) {
         self.held_signals.clear();
         self.waiting.clear();
-        let (rules, roster) = (self.settings.rules.clone(), self.settings.roster.clone());
-        self.admission = Admission::new(rules, roster);
+        self.admission = admission_of(&self.settings, self.time.now());
     }
+}
+
+/// The second edge as it is at the start and at the beginning of a run.
+pub(crate) fn admission_of(settings: &Settings, now: Timestamp) -> Admission {
+    let binding = Binding::new(settings.deployment.clone(), settings.channel.clone());
+    Admission::new(settings.rules.clone(), settings.roster.clone()).bound_to(binding, now)
 }
 
 fn tell_vote(vote: &Vote) {

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::{Args, Command, FromArgMatches};
 use rawe_alpaca::TradingClient;
 use rawe_bus::{Bus, Entry, EntryId};
-use rawe_consensus::{Admission, Consensus, Event};
+use rawe_consensus::{Consensus, Event};
 use rawe_core::channels::{ACKS_STREAM, CLOCK_STREAM, CONTROL_STREAM, STANCES_STREAM, STATUS_HASH};
 use rawe_core::{BootId, ClockInstant, ClockMode, Heartbeat, ProcessState};
 use rawe_execution::Gate;
@@ -28,7 +28,7 @@ use crate::desk::{Desk, OrderNews};
 use crate::engine::{Ears, Engine};
 use crate::halts::Halts;
 use crate::instants::PROCESS;
-use crate::intake::RefusalLog;
+use crate::intake::{RefusalLog, admission_of};
 use crate::market_time::MarketTime;
 use crate::pace::Pace;
 use crate::publisher::Publisher;
@@ -212,8 +212,8 @@ fn assemble(
     let (time, halts) = (desk.time.clone(), desk.halts.clone());
     Engine {
         publisher: voice.publisher,
-        consensus: Consensus::new(rules.clone(), roster.clone()),
-        admission: Admission::new(rules, roster),
+        consensus: Consensus::new(rules, roster),
+        admission: admission_of(&settings, time.now()),
         pace: Pace::new(settings.participants.clone()),
         settings,
         bus,
