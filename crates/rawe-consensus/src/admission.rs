@@ -1,15 +1,21 @@
 //! The second edge of a signal: may its sender vote, and in time?
 //!
 //! The first edge (`rawe_core::parse_signal`) decides whether bytes are a signal. Here the roster,
-//! the clock, the sequence, the universe and the size are checked. Every message received is
-//! either applied or refused with one code, and the counts always balance.
+//! the signature, the clock, the sequence, the universe and the size are checked. Every message
+//! received is either applied or refused with one code, and the counts always balance.
+//!
+//! Against captured messages sent again: a signature is bound to the deployment and the channel; a
+//! message counts once, by boot and sequence; it is void after its time to live; and a signed one
+//! from before this start is refused, because what had been heard then is forgotten.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Deref;
 
 use chrono::TimeDelta;
+use rawe_core::signing::{Authentication, Binding, PublicKey, verify};
 use rawe_core::{
     AgentId, AgentRef, ArbitrageSignal, BootId, Direction, Refusal, RefusalCode, Roster, RoundVote,
-    Symbol, Timestamp,
+    Symbol, Timestamp, parse_signal,
 };
 
 use crate::config::Rules;
@@ -74,11 +80,42 @@ impl AdmissionCounts {
     }
 }
 
+/// A signal whose signature was looked at as the rules demand. Only [`Admission::read`] makes one,
+/// so that no other path leads a message to a vote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckedSignal(ArbitrageSignal);
+
+impl Deref for CheckedSignal {
+    type Target = ArbitrageSignal;
+    fn deref(&self) -> &ArbitrageSignal {
+        &self.0
+    }
+}
+
+/// Where and since when this engine listens; what signatures are checked against.
+#[derive(Clone, Debug)]
+struct Post {
+    binding: Binding,
+    since: Timestamp,
+}
+
+/// One start of an agent.
+#[derive(Clone, Debug)]
+struct Boot {
+    id: BootId,
+    /// Its highest sequence.
+    highest: u64,
+    /// Its latest timestamp.
+    latest: Timestamp,
+}
+
 /// What is remembered of one agent.
 #[derive(Clone, Debug, Default)]
 struct Ledger {
-    /// Highest sequence by boot, oldest boot first.
-    boots: VecDeque<(BootId, u64)>,
+    /// Oldest boot first.
+    boots: VecDeque<Boot>,
+    /// The latest timestamp of the boots that were forgotten: an unknown boot must be later.
+    forgotten_through: Option<Timestamp>,
     /// Latest timestamp by asset and direction, for the original format.
     original: BTreeMap<(Symbol, Direction), Timestamp>,
 }
@@ -88,19 +125,37 @@ struct Ledger {
 pub struct Admission {
     rules: Rules,
     roster: Roster,
+    keys: BTreeMap<AgentId, Vec<PublicKey>>,
+    post: Option<Post>,
     ledgers: BTreeMap<AgentId, Ledger>,
     counts: AdmissionCounts,
 }
 
 impl Admission {
-    /// The edge for this roster under these rules.
+    /// The edge for this roster under these rules. Where votes are authenticated it refuses all of
+    /// them until it is told where it listens ([`Admission::bound_to`]).
     pub fn new(rules: Rules, roster: Roster) -> Self {
+        let keys = roster
+            .0
+            .iter()
+            .map(|agent| (agent.id.clone(), agent.keys()));
         Self {
+            keys: keys.filter(|(_, keys)| !keys.is_empty()).collect(),
             rules,
             roster,
+            post: None,
             ledgers: BTreeMap::new(),
             counts: AdmissionCounts::default(),
         }
+    }
+
+    /// Says for which deployment and channel signatures must be made, and since when (live market
+    /// time) this engine listens: signed messages from before are refused, as they may be captured
+    /// ones whose sequence a former start of the engine had counted.
+    #[must_use]
+    pub fn bound_to(mut self, binding: Binding, since: Timestamp) -> Self {
+        self.post = Some(Post { binding, since });
+        self
     }
 
     /// The counts so far.
@@ -116,10 +171,57 @@ impl Admission {
         }
     }
 
-    /// Counts a message that the first edge refused.
-    pub fn refused_before(&mut self, refusal: &Refusal) {
-        self.counts.received += 1;
-        *self.counts.refused.entry(refusal.code).or_default() += 1;
+    /// Reads a message: is it a signal, and did its sender sign it, where that is demanded? What
+    /// is refused here is counted here; what is read is counted by [`Admission::admit`].
+    ///
+    /// # Errors
+    /// The refusal, with its code and one line for people.
+    pub fn read(&mut self, payload: &[u8]) -> Result<CheckedSignal, Refusal> {
+        let result = parse_signal(payload).and_then(|signal| {
+            self.check_signature(payload, &signal)?;
+            Ok(CheckedSignal(signal))
+        });
+        if let Err(refusal) = &result {
+            self.counts.received += 1;
+            *self.counts.refused.entry(refusal.code).or_default() += 1;
+        }
+        result
+    }
+
+    fn check_signature(&self, payload: &[u8], signal: &ArbitrageSignal) -> Result<(), Refusal> {
+        if self.rules.auth == Authentication::Off {
+            return Ok(());
+        }
+        // Without an agent there is neither boot nor sequence, and so no way to tell a replay.
+        let Some(reference) = &signal.agent else {
+            let voter = self.roster.by_name(&signal.metadata.agent_name);
+            return match voter.filter(|voter| self.must_sign(&voter.id)) {
+                Some(_) => Err(Refusal::new(
+                    RefusalCode::Unsigned,
+                    "its sender must sign, and name itself with boot and sequence in 'agent'",
+                )),
+                None => Ok(()),
+            };
+        };
+        if self.roster.by_id(&reference.id).is_none() || !self.must_sign(&reference.id) {
+            return Ok(());
+        }
+        let post = self.post.as_ref().ok_or_else(|| {
+            Refusal::new(
+                RefusalCode::BadSignature,
+                "this engine was not told its deployment and channel",
+            )
+        })?;
+        let keys = self.keys.get(&reference.id).map_or(&[][..], Vec::as_slice);
+        verify(payload, keys, &post.binding)
+    }
+
+    fn must_sign(&self, id: &AgentId) -> bool {
+        match self.rules.auth {
+            Authentication::Off => false,
+            Authentication::Optional => self.keys.contains_key(id),
+            Authentication::Required => true,
+        }
     }
 
     /// Decides on one message. A refused one changes nothing but the counts.
@@ -128,7 +230,7 @@ impl Admission {
     /// The refusal, with its code and one line for people.
     pub fn admit(
         &mut self,
-        signal: &ArbitrageSignal,
+        signal: &CheckedSignal,
         reception: Reception<'_>,
     ) -> Result<Vote, Refusal> {
         self.counts.received += 1;
@@ -146,6 +248,9 @@ impl Admission {
         reception: Reception<'_>,
     ) -> Result<Vote, Refusal> {
         let agent = self.sender(signal, reception.alive)?;
+        if !reception.virtual_clock && self.must_sign(&agent) {
+            self.check_since(signal.timestamp)?;
+        }
         let stamped = signal.is_original_format() && reception.virtual_clock;
         let timestamp = if stamped {
             reception.now
@@ -171,7 +276,7 @@ impl Admission {
             ));
         }
         match &signal.agent {
-            Some(reference) => self.check_sequence(reference)?,
+            Some(reference) => self.check_sequence(reference, timestamp)?,
             None => self.check_original_order(&agent, signal, timestamp)?,
         }
         self.counts.stamped += u64::from(stamped);
@@ -249,30 +354,59 @@ impl Admission {
         Ok(())
     }
 
-    fn check_sequence(&mut self, reference: &AgentRef) -> Result<(), Refusal> {
+    /// What was said before this start may have been heard before it.
+    fn check_since(&self, timestamp: Timestamp) -> Result<(), Refusal> {
+        match &self.post {
+            Some(post) if timestamp < post.since => Err(Refusal::new(
+                RefusalCode::ReplayedSequence,
+                format!("signed at {timestamp}, before this engine started to listen"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_sequence(
+        &mut self,
+        reference: &AgentRef,
+        timestamp: Timestamp,
+    ) -> Result<(), Refusal> {
         let ledger = self.ledgers.entry(reference.id.clone()).or_default();
         let known = ledger
             .boots
             .iter_mut()
-            .find(|(boot, _)| *boot == reference.boot_id);
-        if let Some((_, highest)) = known {
-            if reference.sequence <= *highest {
+            .find(|boot| boot.id == reference.boot_id);
+        if let Some(boot) = known {
+            if reference.sequence <= boot.highest {
                 return Err(Refusal::new(
                     RefusalCode::ReplayedSequence,
-                    format!("sequence {} after {highest}", reference.sequence),
+                    format!("sequence {} after {}", reference.sequence, boot.highest),
                 ));
             }
-            self.counts.sequence_gaps += reference.sequence - *highest - 1;
-            *highest = reference.sequence;
+            self.counts.sequence_gaps += reference.sequence - boot.highest - 1;
+            boot.highest = reference.sequence;
+            boot.latest = boot.latest.max(timestamp);
             return Ok(());
         }
-        // The first message of a boot says nothing about earlier ones: we may have come later.
-        if ledger.boots.len() == BOOTS_MAX {
-            ledger.boots.pop_front();
+        if ledger
+            .forgotten_through
+            .is_some_and(|through| timestamp <= through)
+        {
+            return Err(Refusal::new(
+                RefusalCode::ReplayedSequence,
+                format!("of a start that is over: {BOOTS_MAX} starts came since"),
+            ));
         }
-        ledger
-            .boots
-            .push_back((reference.boot_id.clone(), reference.sequence));
+        // The first message of a boot says nothing about earlier ones: we may have come later.
+        if ledger.boots.len() == BOOTS_MAX
+            && let Some(oldest) = ledger.boots.pop_front()
+        {
+            ledger.forgotten_through = ledger.forgotten_through.max(Some(oldest.latest));
+        }
+        ledger.boots.push_back(Boot {
+            id: reference.boot_id.clone(),
+            highest: reference.sequence,
+            latest: timestamp,
+        });
         Ok(())
     }
 

@@ -2,8 +2,11 @@
 //!
 //! Defaults are measured ones where a measurement exists. Nothing later re-checks a [`Rules`].
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use rawe_core::Roster;
+use rawe_core::signing::{Authentication, PublicKey};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +69,10 @@ pub struct ConsensusConfig {
     pub voting: Voting,
     /// How weights are earned.
     pub weights: WeightsConfig,
+    /// Whether votes and the operator's words must be signed.
+    pub auth: Authentication,
+    /// Ed25519 public keys of the operators, base64: they may resume, reduce and flatten.
+    pub operator_keys: Vec<PublicKey>,
 }
 
 impl Default for ConsensusConfig {
@@ -87,6 +94,8 @@ impl Default for ConsensusConfig {
             size_max: Decimal::from(1_000_000),
             voting: Voting::default(),
             weights: WeightsConfig::default(),
+            auth: Authentication::Off,
+            operator_keys: Vec::new(),
         }
     }
 }
@@ -115,9 +124,21 @@ pub struct Rules {
     pub(crate) size_max: Decimal,
     pub(crate) voting: Voting,
     pub(crate) weights: WeightRules,
+    pub(crate) auth: Authentication,
+    pub(crate) operator_keys: Vec<PublicKey>,
 }
 
 impl Rules {
+    /// Whether votes and the operator's words must be signed.
+    pub fn auth(&self) -> Authentication {
+        self.auth
+    }
+
+    /// Who may resume, reduce and flatten.
+    pub fn operator_keys(&self) -> &[PublicKey] {
+        &self.operator_keys
+    }
+
     /// K.
     pub fn quorum(&self) -> usize {
         self.quorum
@@ -176,12 +197,15 @@ impl ConsensusConfig {
             size_max: self.size_max,
             voting: self.voting,
             weights: self.weights.rules(),
+            auth: self.auth,
+            operator_keys: self.operator_keys.clone(),
         })
     }
 
     fn problems(&self, roster: &Roster) -> Vec<String> {
         let mut problems = roster_problems(roster);
         problems.extend(self.weights.problems());
+        problems.extend(self.key_problems(roster));
         let mut require = |holds: bool, problem: String| {
             if !holds {
                 problems.push(problem);
@@ -242,6 +266,50 @@ impl ConsensusConfig {
                 self.size_max
             ),
         );
+        problems
+    }
+}
+
+impl ConsensusConfig {
+    /// What would lock somebody out, or let one voter speak for another.
+    fn key_problems(&self, roster: &Roster) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut owners: BTreeMap<PublicKey, String> = BTreeMap::new();
+        let operators = self
+            .operator_keys
+            .iter()
+            .map(|key| (key.clone(), "consensus.operator_keys".to_owned()));
+        let voters = roster.0.iter().flat_map(|agent| {
+            let owner = format!("[[roster]] {}", agent.id);
+            agent
+                .keys()
+                .into_iter()
+                .map(move |key| (key, owner.clone()))
+        });
+        for (key, owner) in operators.chain(voters) {
+            if let Some(other) = owners.insert(key.clone(), owner.clone()) {
+                problems.push(format!(
+                    "the key {key} is at {other} and at {owner}; a key has one owner, once"
+                ));
+            }
+        }
+        if self.auth != Authentication::Required {
+            return problems;
+        }
+        for agent in roster.0.iter().filter(|agent| agent.keys().is_empty()) {
+            problems.push(format!(
+                "consensus.auth is \"required\" and '{}' of the [[roster]] has no public_key; make \
+                 keys with `rawe keys all`",
+                agent.id
+            ));
+        }
+        if self.operator_keys.is_empty() {
+            problems.push(
+                "consensus.auth is \"required\" and consensus.operator_keys is empty: nobody could \
+                 resume trading; make keys with `rawe keys all`"
+                    .to_owned(),
+            );
+        }
         problems
     }
 }

@@ -24,7 +24,7 @@ mod weights;
 mod weights_rules;
 mod weights_scale;
 
-pub use admission::{Admission, AdmissionCounts, Reception, Universe};
+pub use admission::{Admission, AdmissionCounts, CheckedSignal, Reception, Universe};
 pub use config::{CloseMode, ConsensusConfig, Rules, TieBreak};
 pub use consensus::{Consensus, ConsensusCounts};
 pub use event::{

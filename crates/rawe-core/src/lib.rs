@@ -16,6 +16,7 @@ pub mod refusal;
 pub mod roster;
 pub mod signal;
 pub mod signal_parse;
+pub mod signing;
 pub mod stance;
 pub mod symbol;
 pub mod trade;

@@ -42,15 +42,21 @@ pub enum RefusalCode {
     FromTheFuture,
     /// The sequence was already seen, or is older than one already seen.
     ReplayedSequence,
-    /// The signature is missing or does not verify.
+    /// The sender has a key and did not sign, or did not name itself in `agent`.
+    Unsigned,
+    /// The signature names a key that is not its sender's.
+    UnknownKey,
+    /// The signature does not verify for this deployment and channel.
     BadSignature,
+    /// A signed message has two fields of one name, so that readers may differ.
+    DuplicateField,
     /// The proposed size is over the cap.
     SizeOverCap,
 }
 
 impl RefusalCode {
     /// All codes, for tables and counters.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::TooLarge,
         Self::NotJson,
         Self::NotAnObject,
@@ -68,7 +74,10 @@ impl RefusalCode {
         Self::StaleSendUtc,
         Self::FromTheFuture,
         Self::ReplayedSequence,
+        Self::Unsigned,
+        Self::UnknownKey,
         Self::BadSignature,
+        Self::DuplicateField,
         Self::SizeOverCap,
     ];
 
@@ -92,7 +101,10 @@ impl RefusalCode {
             Self::StaleSendUtc => "STALE_SEND_UTC",
             Self::FromTheFuture => "FROM_THE_FUTURE",
             Self::ReplayedSequence => "REPLAYED_SEQUENCE",
+            Self::Unsigned => "UNSIGNED",
+            Self::UnknownKey => "UNKNOWN_KEY",
             Self::BadSignature => "BAD_SIGNATURE",
+            Self::DuplicateField => "DUPLICATE_FIELD",
             Self::SizeOverCap => "SIZE_OVER_CAP",
         }
     }

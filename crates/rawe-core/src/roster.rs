@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::AgentId;
+use crate::signing::PublicKey;
 
 /// One voter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,7 +15,28 @@ pub struct RosterAgent {
     pub name: String,
     /// Ed25519 public key, base64; checked when votes are authenticated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub public_key: Option<String>,
+    pub public_key: Option<PublicKey>,
+    /// Further ones, any of which may sign: the old and the new one while keys are changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub public_keys: Vec<PublicKey>,
+}
+
+impl RosterAgent {
+    /// A voter without a key.
+    pub fn new(id: AgentId, name: impl Into<String>) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            public_key: None,
+            public_keys: Vec::new(),
+        }
+    }
+
+    /// All its keys.
+    pub fn keys(&self) -> Vec<PublicKey> {
+        let keys = self.public_key.iter().chain(&self.public_keys);
+        keys.cloned().collect()
+    }
 }
 
 /// The configured voters, in order.
@@ -36,11 +58,7 @@ impl Default for Roster {
         Self(
             FOUNDING_AGENTS
                 .iter()
-                .map(|(id, name)| RosterAgent {
-                    id: AgentId::founding(id),
-                    name: (*name).to_owned(),
-                    public_key: None,
-                })
+                .map(|(id, name)| RosterAgent::new(AgentId::founding(id), *name))
                 .collect(),
         )
     }

@@ -160,11 +160,7 @@ async fn a_refused_order_is_told_and_not_tried_again_at_once() {
 #[tokio::test]
 async fn a_halt_by_bus_or_by_file_stops_orders_and_a_resume_allows_them() {
     let mut house = House::running(&[]).await;
-    let say = |command| ControlMessage {
-        command,
-        at: wall_now(),
-        reason: "drill".to_owned(),
-    };
+    let say = |command| ControlMessage::new(command, wall_now(), "drill");
     house
         .append(CONTROL_STREAM, &say(ControlCommand::Halt))
         .await;

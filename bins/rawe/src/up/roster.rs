@@ -116,11 +116,8 @@ fn configured_files(table: &Table, config: Option<&Path>, key: &str) -> Vec<Path
 /// Adds the profile's agent to the roster, unless it is on it.
 fn join(roster: &mut Roster, profile: &Profile) {
     if roster.by_id(&profile.id).is_none() {
-        roster.0.push(RosterAgent {
-            id: profile.id.clone(),
-            name: profile.name.clone(),
-            public_key: None,
-        });
+        let (id, name) = (profile.id.clone(), profile.name.clone());
+        roster.0.push(RosterAgent::new(id, name));
     }
 }
 

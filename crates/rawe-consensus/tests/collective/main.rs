@@ -11,6 +11,8 @@ mod scenery;
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]
+mod signatures;
+#[cfg(test)]
 mod watching;
 #[cfg(test)]
 mod weights;
