@@ -12,7 +12,7 @@ use anyhow::bail;
 use rawe_bus::{Bus, BusEvent};
 use rawe_collective::{Collective, Input, Output};
 use rawe_core::channels::{ACKS_STREAM, BARS_STREAM, CLOCK_STREAM, CONTROL_STREAM, STANCES_STREAM};
-use rawe_core::control::{ControlCommand, ControlMessage};
+use rawe_core::control::{ControlCommand, ControlGate};
 use rawe_core::{BootId, Heartbeat, ProcessState, StanceMessage, Timestamp};
 use rawe_execution::TradingState;
 use rawe_execution::desk::{Control, ControlSource, DeskEvent};
@@ -53,6 +53,7 @@ pub(crate) struct Engine {
     pub(crate) writer: Writer,
     pub(crate) time: Arc<MarketTime>,
     pub(crate) halt_file: HaltFile,
+    pub(crate) control_gate: ControlGate,
     pub(crate) stewardship: Stewardship,
     pub(crate) heart: Heart,
     pub(crate) boot: BootId,
@@ -326,9 +327,7 @@ impl Engine {
                 }
             }
             CONTROL_STREAM => {
-                if let Some(message) = read(stream, payload) {
-                    self.on_control(&message);
-                }
+                self.on_control(payload);
             }
             CLOCK_STREAM => {
                 if let Some(instant) = read(stream, payload) {
@@ -340,8 +339,22 @@ impl Engine {
         Ok(())
     }
 
-    /// The operator's word.
-    pub(crate) fn on_control(&mut self, message: &ControlMessage) {
+    /// The operator's word, if it is one.
+    pub(crate) fn on_control(&mut self, payload: &[u8]) {
+        let message = match self.control_gate.admit(payload, wall_now()) {
+            Ok(message) => message,
+            Err(refusal) => {
+                self.heart
+                    .add(&format!("control_refused.{}", refusal.code), 1);
+                tracing::warn!(
+                    event = "control_refused",
+                    code = %refusal.code,
+                    "a word on rawe:control is not followed: {}",
+                    refusal.detail
+                );
+                return;
+            }
+        };
         let (state, flatten) = match message.command {
             ControlCommand::Halt => (TradingState::Halted, false),
             ControlCommand::Resume => (TradingState::Active, false),
@@ -352,7 +365,7 @@ impl Engine {
             source: ControlSource::Bus,
             state,
             flatten,
-            reason: message.reason.clone(),
+            reason: message.reason,
         }));
         self.perform();
         self.tell_heart();

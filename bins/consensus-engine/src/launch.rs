@@ -12,8 +12,9 @@ use rawe_alpaca::{TradeUpdates, TradingClient};
 use rawe_bus::{Bus, Entry, EntryId};
 use rawe_collective::{Collective, CollectiveSettings, Input};
 use rawe_core::channels::{ACKS_STREAM, CLOCK_STREAM, CONTROL_STREAM, STANCES_STREAM, STATUS_HASH};
-use rawe_core::control::ControlMessage;
-use rawe_core::{BootId, ClockInstant, ClockMode, Heartbeat, ProcessState};
+use rawe_core::control::{ControlGate, ControlMessage};
+use rawe_core::signing::Binding;
+use rawe_core::{BootId, ClockInstant, ClockMode, Heartbeat, ProcessState, Timestamp};
 use rawe_execution::TradingState;
 use rawe_execution::broker::Broker;
 use rawe_execution::journal::{ControlRecord, JournalEntry};
@@ -178,8 +179,9 @@ pub async fn run_with(
         heart,
         boot,
     };
-    let mut engine = assemble(settings, parts, joined_clock(clock.as_ref()));
-    engine.begin(history).await?;
+    let newest_word = newest_word(&history);
+    let mut engine = assemble(settings, parts, joined_clock(clock.as_ref()), newest_word);
+    engine.begin(history, newest_word).await?;
     tokio::spawn(stewardship.clone().keep(lease, shutdown.clone()));
     watch_halt_signal(heard.clone(), shutdown.clone())?;
     tokio::spawn(follow_streams(
@@ -244,7 +246,12 @@ struct Parts {
 }
 
 /// An engine without memory, in the time of the replay that is under way, if one is.
-fn assemble(settings: Settings, parts: Parts, joined: Option<ClockInstant>) -> Engine {
+fn assemble(
+    settings: Settings,
+    parts: Parts,
+    joined: Option<ClockInstant>,
+    newest_word: Option<Timestamp>,
+) -> Engine {
     let time = parts.counter.time.clone();
     let mut deployment = settings.deployment.clone();
     if let Some(instant) = &joined {
@@ -256,7 +263,16 @@ fn assemble(settings: Settings, parts: Parts, joined: Option<ClockInstant>) -> E
         roster: settings.roster.clone(),
         desk: settings.desk(deployment),
     });
+    let control_gate = ControlGate::new(
+        settings.rules.auth(),
+        settings.rules.operator_keys().to_vec(),
+        &settings.deployment,
+        newest_word.unwrap_or_else(wall_now),
+    );
+    let binding = Binding::new(settings.deployment.clone(), settings.channel.clone());
+    let collective = collective.listening_on(binding);
     Engine {
+        control_gate,
         halt_file: HaltFile::beside(&settings.journal),
         pace: Pace::new(settings.participants.clone()),
         last_heard: time.now(),
@@ -334,8 +350,11 @@ async fn stream_starts(
 
 impl Engine {
     /// Tells the collective that it has started, and what operators and voters are like.
-    async fn begin(&mut self, history: Vec<JournalEntry>) -> anyhow::Result<()> {
-        let newest_word = newest_word(&history);
+    async fn begin(
+        &mut self,
+        history: Vec<JournalEntry>,
+        newest_word: Option<Timestamp>,
+    ) -> anyhow::Result<()> {
         if self.time.is_paced() {
             self.give(Input::Paced(true));
         }
@@ -359,7 +378,7 @@ impl Engine {
             && let Ok(message) = serde_json::from_slice::<ControlMessage>(&entry.payload)
             && newest_word.is_none_or(|at| message.at > at)
         {
-            self.on_control(&message);
+            self.on_control(&entry.payload);
         }
         self.perform();
         Ok(())
@@ -391,7 +410,7 @@ impl Engine {
 }
 
 /// When an operator last had a say in trading, by the journal.
-fn newest_word(history: &[JournalEntry]) -> Option<rawe_core::Timestamp> {
+fn newest_word(history: &[JournalEntry]) -> Option<Timestamp> {
     let words = history.iter().filter_map(|entry| match entry {
         JournalEntry::Control(record) if record.source == "bus" || record.source == "signal" => {
             Some(record.at)

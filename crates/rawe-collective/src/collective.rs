@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::TimeDelta;
 use rawe_consensus::{Admission, Consensus, Effect, Event, HindsightTracker, MarketHours, Rules};
+use rawe_core::signing::Binding;
 use rawe_core::{AgentId, Bar, Roster, StanceMessage, Timestamp};
 use rawe_execution::TradingState;
 use rawe_execution::desk::{
@@ -109,6 +110,8 @@ pub struct Collective {
     pub(crate) counts: Counts,
     /// When a vote last counted.
     pub(crate) heard: Option<Timestamp>,
+    /// Where this engine listens: what signatures are checked against.
+    binding: Option<Binding>,
     volatilities: Volatilities,
     pub(crate) hindsight: HindsightTracker,
     /// What each source last said of trading, for the desk of the next run.
@@ -142,6 +145,7 @@ impl Collective {
             refusals: RefusalLog::default(),
             counts: Counts::default(),
             heard: None,
+            binding: None,
             volatilities: Volatilities::default(),
             hindsight: HindsightTracker::new(HindsightTracker::HORIZON_DEFAULT),
             controls: BTreeMap::new(),
@@ -150,6 +154,23 @@ impl Collective {
             next_ticket: OWN_TICKETS,
             pending: BTreeSet::new(),
             settings,
+        }
+    }
+
+    /// Says on which channel, and for which deployment by its configured name, votes are heard.
+    /// Where votes are signed, none counts before this is known.
+    #[must_use]
+    pub fn listening_on(mut self, binding: Binding) -> Self {
+        self.binding = Some(binding);
+        self
+    }
+
+    /// Signed votes from before now are refused: they may be captured ones.
+    fn listen_from(&mut self, now: Timestamp) {
+        if let Some(binding) = &self.binding {
+            self.counts.absorb(self.admission.counts());
+            let (rules, roster) = (self.settings.rules.clone(), self.settings.roster.clone());
+            self.admission = Admission::new(rules, roster).bound_to(binding.clone(), now);
         }
     }
 
@@ -277,6 +298,7 @@ impl Collective {
 
     fn on_started(&mut self, journalled: Vec<JournalEntry>, turn: &mut Turn) {
         self.started = Some(turn.now);
+        self.listen_from(turn.now);
         let deployment = self.settings.desk.deployment.clone();
         let own = history::own(journalled, &deployment);
         if own.mark_needed {
@@ -315,7 +337,9 @@ impl Collective {
         self.next_ticket = before.next_ticket;
         self.pending = before.pending;
         self.paced = before.paced;
+        self.binding = before.binding;
         self.started = Some(turn.now);
+        self.listen_from(turn.now);
         turn.entries.push(history::mark(&deployment, turn.now));
         self.tell_desk(DeskEvent::Paced(self.paced), turn);
         self.tell_consensus(Event::Paced(self.paced), turn);

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use rawe_consensus::{Event, Reception, Universe};
+use rawe_consensus::{CheckedSignal, Event, Reception, Universe};
 use rawe_core::channels::SIGNALS_STREAM;
-use rawe_core::{ArbitrageSignal, Refusal, RefusalCode, Symbol, Timestamp, parse_signal};
+use rawe_core::{Refusal, RefusalCode, Symbol, Timestamp};
 use rawe_execution::desk::{DeskEvent, Notice, NoticeLevel};
 
 use crate::collective::{Collective, Turn};
@@ -22,7 +22,7 @@ const REFUSAL_LOG_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 /// A signal that is one, with its bytes for the audit copy.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Received {
-    pub(crate) signal: ArbitrageSignal,
+    pub(crate) signal: CheckedSignal,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -84,10 +84,9 @@ impl RefusalLog {
 impl Collective {
     /// A message of the signal channel.
     pub(crate) fn on_message(&mut self, payload: Vec<u8>, turn: &mut Turn) {
-        let signal = match parse_signal(&payload) {
+        let signal = match self.admission.read(&payload) {
             Ok(signal) => signal,
             Err(refusal) => {
-                self.admission.refused_before(&refusal);
                 self.tell_refusal(&refusal, turn);
                 return;
             }
