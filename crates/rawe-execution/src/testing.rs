@@ -4,8 +4,11 @@
 //! misbehaves as told: it loses requests or answers, refuses, hides orders, is closed. Not a
 //! market: that is `rawe-market`.
 
+mod asking;
+mod driver;
 mod memory_journal;
 
+pub use driver::DeskDriver;
 pub use memory_journal::MemoryJournal;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,8 +19,8 @@ use rawe_core::{AssetClass, ClientOrderId, Symbol, Timestamp};
 use rust_decimal::Decimal;
 
 use crate::broker::{
-    Account, Amount, AssetInfo, Broker, BrokerClock, BrokerError, OrderReport, OrderRequest,
-    OrderStatus, PositionReport, Rejection, Side, SubmitOutcome,
+    Account, Amount, AssetInfo, Broker, BrokerClock, BrokerError, OrderKind, OrderReport,
+    OrderRequest, OrderStatus, PositionReport, Rejection, Side, SubmitOutcome,
 };
 
 /// What happens to the next submission.
@@ -49,7 +52,10 @@ struct BrokerState {
     prices: BTreeMap<Symbol, Decimal>,
     positions: BTreeMap<Symbol, PositionReport>,
     orders: Vec<OrderReport>,
+    kinds: Vec<OrderKind>,
     sent: Vec<OrderRequest>,
+    crypto_fee_bp: Decimal,
+    failing_cancels: u32,
     faults: VecDeque<SubmitFault>,
     failing_queries: u32,
     hidden_lookups: u32,
@@ -80,7 +86,10 @@ impl ScriptedBroker {
                 prices: BTreeMap::new(),
                 positions: BTreeMap::new(),
                 orders: Vec::new(),
+                kinds: Vec::new(),
                 sent: Vec::new(),
+                crypto_fee_bp: Decimal::ZERO,
+                failing_cancels: 0,
                 faults: VecDeque::new(),
                 failing_queries: 0,
                 hidden_lookups: 0,
@@ -117,9 +126,63 @@ impl ScriptedBroker {
         state.assets.insert(asset.symbol.clone(), asset);
     }
 
-    /// Sets a price.
+    /// Sets a price; stops that it touches fill.
     pub fn set_price(&self, symbol: &Symbol, price: Decimal) {
-        self.state().prices.insert(symbol.clone(), price);
+        let mut state = self.state();
+        state.prices.insert(symbol.clone(), price);
+        for index in 0..state.orders.len() {
+            let order = &state.orders[index];
+            let touched = match state.kinds[index] {
+                OrderKind::Market => false,
+                OrderKind::Stop { stop } | OrderKind::StopLimit { stop, .. } => {
+                    (order.side == Side::Sell) == (price <= stop)
+                }
+            };
+            if touched && order.symbol == *symbol && !order.status.is_terminal() {
+                state.fill(index, Decimal::ONE, OrderStatus::Filled);
+            }
+        }
+    }
+
+    /// Coins and dollars kept of crypto orders, basis points; 0 at first.
+    pub fn set_crypto_fee(&self, basis_points: Decimal) {
+        self.state().crypto_fee_bp = basis_points;
+    }
+
+    /// Changes a position as if somebody else had traded.
+    pub fn trade_elsewhere(&self, symbol: &Symbol, units: Decimal) {
+        self.state().hold(symbol, units);
+    }
+
+    /// Adds an order of somebody else that stays working, or ends one of ours.
+    pub fn change_orders(&self, change: impl FnOnce(&mut Vec<OrderReport>)) {
+        let mut state = self.state();
+        change(&mut state.orders);
+        let count = state.orders.len();
+        state.kinds.resize(count, OrderKind::Market);
+    }
+
+    /// Fills a part (0..1) of what a working order wants in all.
+    pub fn fill_part(&self, client_order_id: &str, fraction: Decimal) {
+        let mut state = self.state();
+        let found = state
+            .orders
+            .iter()
+            .position(|o| o.client_order_id == client_order_id && !o.status.is_terminal());
+        if let Some(index) = found {
+            let whole = fraction >= Decimal::ONE;
+            let status = if whole {
+                OrderStatus::Filled
+            } else {
+                OrderStatus::PartiallyFilled
+            };
+            state.fill(index, fraction, status);
+        }
+    }
+
+    /// The next `count` cancellations fail as if the broker were down.
+    pub fn fail_cancels(&self, count: u32) {
+        self.state().failing_cancels = count;
     }
 
     /// Sets the time and whether the stock market is open. Opening it fills nothing by itself.
@@ -131,6 +194,15 @@ impl ScriptedBroker {
             next_close: now,
         };
         self.state().clock = clock;
+    }
+
+    /// Sets the time; the session stays as it is, and its next change a day ahead.
+    pub fn set_time(&self, now: Timestamp) {
+        let mut state = self.state();
+        let clock = &mut state.clock;
+        clock.timestamp = now;
+        let ahead = now + chrono::TimeDelta::days(1);
+        (clock.next_open, clock.next_close) = (ahead, ahead);
     }
 
     /// Sets the account.
@@ -213,7 +285,30 @@ impl BrokerState {
             filled_at: None,
             updated_at: now,
         });
+        self.kinds.push(order.kind);
         self.orders.len() - 1
+    }
+
+    /// Adds units to a position.
+    fn hold(&mut self, symbol: &Symbol, units: Decimal) {
+        let price = self.prices.get(symbol).copied().unwrap_or(Decimal::ONE);
+        let held = self
+            .positions
+            .get(symbol)
+            .map_or(Decimal::ZERO, |p| p.quantity)
+            + units;
+        if held.is_zero() {
+            self.positions.remove(symbol);
+            return;
+        }
+        let position = PositionReport {
+            symbol: symbol.clone(),
+            quantity: held,
+            quantity_available: held,
+            average_entry_price: price,
+            market_value: held * price,
+        };
+        self.positions.insert(symbol.clone(), position);
     }
 
     fn fill(&mut self, index: usize, fraction: Decimal, status: OrderStatus) {
@@ -228,40 +323,35 @@ impl BrokerState {
             .quantity
             .unwrap_or_else(|| (order.notional.unwrap_or_default() / price).trunc_with_scale(9));
         let filled = (whole * fraction).trunc_with_scale(9);
+        let newly = filled - order.filled_quantity;
         order.filled_quantity = filled;
         order.filled_average_price = (!filled.is_zero()).then_some(price);
         order.status = status;
         order.updated_at = Some(now);
         order.filled_at = (status == OrderStatus::Filled).then_some(now);
-        let signed = if order.side == Side::Buy {
-            filled
+        let (symbol, buys) = (order.symbol.clone(), order.side == Side::Buy);
+        let rate = if symbol.class() == AssetClass::Crypto {
+            self.crypto_fee_bp / Decimal::from(10_000)
         } else {
-            -filled
+            Decimal::ZERO
         };
-        let symbol = order.symbol.clone();
-        let held = self
-            .positions
-            .get(&symbol)
-            .map_or(Decimal::ZERO, |p| p.quantity)
-            + signed;
-        self.account.cash -= signed * price;
-        if held.is_zero() {
-            self.positions.remove(&symbol);
-            return;
-        }
-        let position = PositionReport {
-            symbol: symbol.clone(),
-            quantity: held,
-            quantity_available: held,
-            average_entry_price: price,
-            market_value: held * price,
+        let up = rust_decimal::RoundingStrategy::AwayFromZero;
+        let units = if buys {
+            newly - (newly * rate).round_dp_with_strategy(9, up)
+        } else {
+            -newly
         };
-        self.positions.insert(symbol, position);
+        let value = newly * price;
+        self.account.cash += if buys { -value } else { value - value * rate };
+        self.hold(&symbol, units);
     }
 
     /// Fills at once if the market is open, and reports.
     fn execute(&mut self, order: &OrderRequest) -> OrderReport {
         let index = self.take(order);
+        if order.kind != OrderKind::Market {
+            return self.orders[index].clone();
+        }
         if self.clock.is_open || order.symbol.class() == AssetClass::Crypto {
             self.fill(index, Decimal::ONE, OrderStatus::Filled);
         }
@@ -380,12 +470,6 @@ impl Broker for ScriptedBroker {
     }
 
     async fn cancel(&self, broker_order_id: &str) -> Result<(), BrokerError> {
-        self.answer(|state| {
-            for order in &mut state.orders {
-                if order.broker_order_id == broker_order_id && !order.status.is_terminal() {
-                    order.status = OrderStatus::Canceled;
-                }
-            }
-        })
+        self.cancel_now(broker_order_id)
     }
 }

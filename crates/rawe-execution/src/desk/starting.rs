@@ -141,12 +141,7 @@ impl Desk {
             starting.closed.insert(asset.clone(), orders);
             return;
         }
-        let mut known: Vec<(Purpose, ClientOrderId)> = self
-            .ended
-            .iter()
-            .filter(|ended| ended.order.asset() == asset)
-            .map(|ended| (ended.order.purpose(), ended.order.id().clone()))
-            .collect();
+        let mut known: Vec<(Purpose, ClientOrderId)> = self.ended_of(asset).collect();
         known.extend(
             self.orders_of(asset)
                 .map(|order| (order.purpose(), order.id().clone())),
@@ -160,6 +155,12 @@ impl Desk {
         self.books.change(asset, |line| {
             line.last_fill = line.last_fill.max(last_fill);
         });
+    }
+
+    /// Orders of ours that have ended since the start began.
+    fn ended_of(&self, asset: &Symbol) -> impl Iterator<Item = (Purpose, ClientOrderId)> {
+        let of_asset = self.ended.iter().filter(move |e| e.order.asset() == asset);
+        of_asset.map(|ended| (ended.order.purpose(), ended.order.id().clone()))
     }
 
     fn set_chain(
@@ -263,6 +264,7 @@ impl Desk {
                 .ids_of(asset)
                 .into_iter()
                 .chain(self.orders_of(asset).map(|o| (o.purpose(), o.id().clone())))
+                .chain(self.ended_of(asset))
                 .collect();
             self.set_chain(asset, orders, &known);
             self.adopt_past(asset, orders, &known, &folded, now);
@@ -301,6 +303,11 @@ impl Desk {
         ours.sort_by_key(|(_, id, order)| (order.filled_at.or(order.updated_at), id.to_string()));
         for (purpose, decision_id, order) in ours {
             let id = decision_id.client_order_id();
+            if self.ended.iter().any(|ended| ended.order.id() == &id) {
+                // It ended while the start was under way, and its fills are booked.
+                self.on_late_report(&id, order, now);
+                continue;
+            }
             let on_record = folded.orders.get(&id);
             let past = folded.past.contains_key(&id) && on_record.is_none();
             let at = order.filled_at.or(order.updated_at).unwrap_or(now);

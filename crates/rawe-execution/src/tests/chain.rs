@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use proptest::prelude::*;
-use rawe_core::{DecisionId, Purpose};
+use rawe_core::{ClientOrderId, DecisionId, Purpose};
 
 use super::{at, report, symbol};
 use crate::broker::{Amount, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce};
@@ -46,12 +46,20 @@ fn intent(id: &DecisionId, purpose: Purpose) -> Intent {
     }
 }
 
+fn ids_of(intents: &[Intent], purpose: Purpose) -> Vec<ClientOrderId> {
+    let intents = intents.iter().filter(|intent| intent.purpose == purpose);
+    intents
+        .map(|intent| intent.order.client_order_id.clone())
+        .collect()
+}
+
 /// Plays a history; checks on the way that no id is ever used twice at the broker.
 fn play(history: &[(Purpose, Fate)], journal_from: usize) -> (Vec<OrderReport>, Vec<Intent>) {
     let (mut orders, mut intents): (Vec<OrderReport>, Vec<Intent>) = (vec![], vec![]);
     let mut used = HashSet::new();
     for (index, (purpose, fate)) in history.iter().enumerate() {
-        let id = next_decision_id("d", &symbol("AAPL"), *purpose, &orders, &intents);
+        let known = ids_of(&intents, *purpose);
+        let id = next_decision_id("d", &symbol("AAPL"), *purpose, &orders, &known);
         if index >= journal_from {
             intents.push(intent(&id, *purpose));
         }
@@ -76,7 +84,7 @@ proptest! {
         }
         for purpose in [Purpose::Open, Purpose::Close, Purpose::Stop] {
             let next = |orders: &[OrderReport], intents: &[Intent]| {
-                next_decision_id("d", &symbol("AAPL"), purpose, orders, intents)
+                next_decision_id("d", &symbol("AAPL"), purpose, orders, &ids_of(intents, purpose))
             };
             let id = next(&orders, &intents);
             prop_assert_eq!(&id, &next(&orders, &[]));
@@ -89,7 +97,7 @@ proptest! {
             let predecessor = orders
                 .iter()
                 .filter_map(|order| {
-                    let id = rawe_core::ClientOrderId::parse_ours(&order.client_order_id)?;
+                    let id = ClientOrderId::parse_ours(&order.client_order_id)?;
                     Some((id, order.submitted_at))
                 })
                 .find(|(_, submitted)| *submitted == latest)
@@ -108,7 +116,7 @@ proptest! {
         let window = &orders[..keep.min(orders.len())];
         for purpose in [Purpose::Open, Purpose::Close, Purpose::Stop] {
             let next = |orders: &[OrderReport], intents: &[Intent]| {
-                next_decision_id("d", &symbol("AAPL"), purpose, orders, intents)
+                next_decision_id("d", &symbol("AAPL"), purpose, orders, &ids_of(intents, purpose))
             };
             let of_purpose = window.iter().filter(|order| {
                 intents.iter().any(|i| i.purpose == purpose

@@ -6,20 +6,28 @@ use rust_decimal::Decimal;
 use super::{account, asset, at, dec, decision, open_clock, position};
 use crate::broker::{Account, Amount, AssetInfo, BrokerClock, PositionReport};
 use crate::build::OrderIntentInput;
-use crate::gate::{Gate, GateInput, RiskLimits, TradingState};
+use crate::gate::{Exposure, Gate, GateInput, TradingState};
+use crate::limits::{PriceRule, RiskLimits, SkewRule};
 
 /// Everything the gate looks at, owned, so that a case can change one thing.
 struct Scene {
     now: Timestamp,
     state: TradingState,
+    reconciled: bool,
+    skew: i64,
     clock: Option<BrokerClock>,
     account: Account,
+    reserved: Decimal,
     asset: AssetInfo,
+    in_flight: bool,
     position: Option<PositionReport>,
-    price: Option<Decimal>,
-    gross_notional: Decimal,
-    openings: Vec<Timestamp>,
+    price: Option<(Decimal, Timestamp)>,
+    exposure: Exposure,
+    sent: usize,
+    opened: usize,
+    day_result: Decimal,
     decision: OrderIntentInput,
+    limits: RiskLimits,
 }
 
 fn scene(symbol: &str, purpose: Purpose, direction: Direction) -> Scene {
@@ -32,14 +40,21 @@ fn scene(symbol: &str, purpose: Purpose, direction: Direction) -> Scene {
     Scene {
         now: at(0),
         state: TradingState::Active,
+        reconciled: true,
+        skew: 0,
         clock: Some(open_clock()),
         account: account(),
+        reserved: Decimal::ZERO,
         asset: asset(symbol),
+        in_flight: false,
         position: closing.then(|| position(symbol, held, held)),
-        price: Some(dec("100")),
-        gross_notional: dec("10000"),
-        openings: vec![],
+        price: Some((dec("100"), at(0))),
+        exposure: Exposure::default(),
+        sent: 0,
+        opened: 0,
+        day_result: Decimal::ZERO,
         decision: decision(symbol, purpose, direction, "1000"),
+        limits: RiskLimits::default(),
     }
 }
 
@@ -47,17 +62,23 @@ fn check(scene: &Scene) -> Result<Amount, RoundOutcome> {
     let input = GateInput {
         now: scene.now,
         state: scene.state,
+        reconciled: scene.reconciled,
+        clock_skew_secs: scene.skew,
         clock: scene.clock.as_ref(),
         account: &scene.account,
+        reserved: scene.reserved,
         asset: &scene.asset,
+        in_flight: scene.in_flight,
         position: scene.position.as_ref(),
         price: scene.price,
-        gross_notional: scene.gross_notional,
-        openings: &scene.openings,
+        exposure: scene.exposure,
+        sent_last_minute: scene.sent,
+        opened_last_hour: scene.opened,
+        day_result: scene.day_result,
         decision: &scene.decision,
         void_after: at(60),
     };
-    Gate::new(RiskLimits::default(), 3)
+    Gate::new(scene.limits.clone(), 3)
         .check(&input)
         .map(|approved| approved.request().amount)
         .map_err(|refusal| refusal.outcome())
@@ -71,7 +92,7 @@ fn each_reason_refuses_openings_and_only_the_brokers_rules_refuse_closings() {
     let close = || scene("AAPL", Purpose::Close, Direction::Long);
     assert_eq!(check(&open()), Ok(Amount::Notional(dec("1000"))));
     assert_eq!(check(&close()), Ok(Amount::Quantity(dec("5"))));
-    let cases: [(&str, Change, RoundOutcome, bool); 12] = [
+    let cases: [(&str, Change, RoundOutcome, bool); 20] = [
         (
             "halted",
             |s| s.state = TradingState::Halted,
@@ -115,21 +136,59 @@ fn each_reason_refuses_openings_and_only_the_brokers_rules_refuse_closings() {
             true,
         ),
         (
-            "gross",
-            |s| s.gross_notional = dec("200000"),
-            RoundOutcome::CapNotional,
-            false,
+            "in flight",
+            |s| s.in_flight = true,
+            RoundOutcome::InFlight,
+            true,
         ),
         (
-            "gross, negative books",
-            |s| s.gross_notional = dec("-200000"),
-            RoundOutcome::CapNotional,
+            "view",
+            |s| s.reconciled = false,
+            RoundOutcome::Unreconciled,
             false,
         ),
+        ("clock skew", |s| s.skew = 11, RoundOutcome::Halted, false),
+        ("rate", |s| s.sent = 60, RoundOutcome::CapOrderRate, false),
         (
             "openings",
-            |s| s.openings = vec![at(-3599), at(-10), at(0)],
+            |s| s.opened = 3,
             RoundOutcome::CapNewPositions,
+            false,
+        ),
+        (
+            "loss",
+            |s| s.day_result = dec("-10000"),
+            RoundOutcome::DailyLoss,
+            false,
+        ),
+        (
+            "price unknown",
+            |s| s.price = None,
+            RoundOutcome::NotTradable,
+            false,
+        ),
+        (
+            "price old",
+            |s| s.price = Some((dec("100"), at(-901))),
+            RoundOutcome::QuoteStale,
+            false,
+        ),
+        (
+            "gross",
+            |s| s.exposure.gross = dec("200000"),
+            RoundOutcome::CapNotional,
+            false,
+        ),
+        (
+            "net",
+            |s| s.exposure.net = dec("199999.5"),
+            RoundOutcome::CapNotional,
+            false,
+        ),
+        (
+            "one asset",
+            |s| s.exposure.asset = dec("50001"),
+            RoundOutcome::CapNotional,
             false,
         ),
         (
@@ -154,20 +213,103 @@ fn each_reason_refuses_openings_and_only_the_brokers_rules_refuse_closings() {
     }
 }
 
+/// At every limit: just under it, at it, just over it.
 #[test]
-fn limits_shrink_an_opening_to_fit() {
-    let mut opening = scene("AAPL", Purpose::Open, Direction::Long);
-    opening.decision.notional = dec("80000");
-    assert_eq!(check(&opening), Ok(Amount::Notional(dec("50000"))));
-    opening.gross_notional = dec("198999.995");
-    assert_eq!(check(&opening), Ok(Amount::Notional(dec("1000"))));
+fn limits_are_exact_at_their_boundaries() {
+    type Set = fn(&mut Scene, Decimal);
+    let cases: [(&str, Set, &str, [Result<&str, RoundOutcome>; 3]); 5] = [
+        (
+            "gross",
+            |s, at| s.exposure.gross = at,
+            "199999",
+            [Ok("2"), Ok("1"), Err(RoundOutcome::CapNotional)],
+        ),
+        (
+            "net",
+            |s, at| s.exposure.net = at,
+            "199999",
+            [Ok("2"), Ok("1"), Err(RoundOutcome::CapNotional)],
+        ),
+        (
+            "asset",
+            |s, at| s.exposure.asset = at,
+            "49999",
+            [Ok("2"), Ok("1"), Err(RoundOutcome::CapNotional)],
+        ),
+        (
+            "loss",
+            |s, at| s.day_result = -at,
+            "9999",
+            [Ok("1000"), Ok("1000"), Err(RoundOutcome::DailyLoss)],
+        ),
+        (
+            "order",
+            |s, at| s.decision.notional = at,
+            "50000",
+            [Ok("49999"), Ok("50000"), Ok("50000")],
+        ),
+    ];
+    for (name, set, at_cap, expected) in cases {
+        for (offset, expected) in [-1_i64, 0, 1].into_iter().zip(expected) {
+            let mut opening = scene("AAPL", Purpose::Open, Direction::Long);
+            set(&mut opening, dec(at_cap) + Decimal::from(offset));
+            let expected = expected.map(|usd| Amount::Notional(dec(usd)));
+            assert_eq!(check(&opening), expected, "{name} {offset}");
+        }
+    }
+    let counted: [(&str, fn(&mut Scene, i64), i64, RoundOutcome); 4] = [
+        (
+            "rate",
+            |s, n| s.sent = usize::try_from(n).unwrap(),
+            60,
+            RoundOutcome::CapOrderRate,
+        ),
+        (
+            "openings",
+            |s, n| s.opened = usize::try_from(n).unwrap(),
+            3,
+            RoundOutcome::CapNewPositions,
+        ),
+        ("skew", |s, n| s.skew = n, 11, RoundOutcome::Halted),
+        (
+            "price",
+            |s, n| s.price = Some((dec("100"), at(-n))),
+            901,
+            RoundOutcome::QuoteStale,
+        ),
+    ];
+    for (name, set, cap, outcome) in counted {
+        for (offset, refused) in [(-1, false), (0, true), (1, true)] {
+            let mut opening = scene("AAPL", Purpose::Open, Direction::Long);
+            set(&mut opening, cap + offset);
+            let answer = check(&opening);
+            assert_eq!(answer.is_err(), refused, "{name} {offset}: {answer:?}");
+            assert!(
+                answer.is_ok() || answer == Err(outcome),
+                "{name}: {answer:?}"
+            );
+        }
+    }
 }
 
 #[test]
-fn openings_older_than_an_hour_do_not_count() {
+fn looser_rules_still_look_but_let_pass() {
     let mut opening = scene("AAPL", Purpose::Open, Direction::Long);
-    opening.openings = vec![at(-3600), at(-7200), at(-1), at(-2)];
+    (opening.skew, opening.limits.clock_skew) = (3_600, SkewRule::Warn);
+    opening.price = Some((dec("100"), at(-90_000)));
+    opening.limits.last_price = PriceRule::Off;
     assert!(check(&opening).is_ok());
+    opening.price = None;
+    assert_eq!(check(&opening), Err(RoundOutcome::NotTradable));
+}
+
+#[test]
+fn buying_power_that_others_take_is_not_there() {
+    let mut opening = scene("AAPL", Purpose::Open, Direction::Long);
+    opening.reserved = dec("199000");
+    assert!(check(&opening).is_ok());
+    opening.reserved = dec("199000.01");
+    assert_eq!(check(&opening), Err(RoundOutcome::BuyingPower));
 }
 
 #[test]
@@ -194,7 +336,9 @@ fn limits_are_checked_when_read() {
     let zero = RiskLimits {
         order_notional_max: Decimal::ZERO,
         gross_notional_max: dec("-1"),
+        orders_per_minute_max: 0,
+        ..RiskLimits::default()
     };
-    assert_eq!(zero.problems().len(), 2);
+    assert_eq!(zero.problems().len(), 3);
     assert!(serde_json::from_str::<RiskLimits>(r#"{"order_notional_mx": "5"}"#).is_err());
 }

@@ -2,6 +2,7 @@
 
 mod build;
 mod chain;
+mod desk;
 mod gate;
 mod submission;
 mod tracker;
@@ -14,7 +15,8 @@ use crate::broker::{
     Account, AssetInfo, BrokerClock, OrderReport, OrderStatus, PositionReport, Side,
 };
 use crate::build::OrderIntentInput;
-use crate::gate::{ApprovedOrder, Gate, GateInput, RiskLimits, TradingState};
+use crate::gate::{ApprovedOrder, Exposure, Gate, GateInput, TradingState};
+use crate::limits::RiskLimits;
 
 pub(crate) fn symbol(text: &str) -> Symbol {
     Symbol::new(text).unwrap()
@@ -98,13 +100,19 @@ pub(crate) fn approved() -> ApprovedOrder {
     let input = GateInput {
         now: at(0),
         state: TradingState::Active,
+        reconciled: true,
+        clock_skew_secs: 0,
         clock: Some(&clock),
         account: &account,
+        reserved: Decimal::ZERO,
         asset: &asset,
+        in_flight: false,
         position: None,
-        price: Some(dec("100")),
-        gross_notional: Decimal::ZERO,
-        openings: &[],
+        price: Some((dec("100"), at(0))),
+        exposure: Exposure::default(),
+        sent_last_minute: 0,
+        opened_last_hour: 0,
+        day_result: Decimal::ZERO,
         decision: &decision,
         void_after: at(60),
     };

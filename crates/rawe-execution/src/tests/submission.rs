@@ -1,19 +1,15 @@
 //! Sent once, whatever fails; known in the end, wherever the engine was killed.
 
-use std::future::{Future, ready};
-use std::pin::pin;
-use std::sync::Mutex;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use rawe_core::{DecisionId, Purpose, RoundOutcome};
+use rawe_core::{DecisionId, Purpose, RoundOutcome, Timestamp};
 use rust_decimal::Decimal;
 
 use super::{approved, at, dec, symbol};
-use crate::broker::{Broker, OrderReport, OrderStatus, Rejection, Side, SubmitOutcome};
-use crate::journal::Journal;
-use crate::settle::{Until, resolve_unresolved, settle};
+use crate::broker::{OrderReport, OrderStatus, Rejection, Side, SubmitOutcome};
+use crate::desk::{Answer, Question};
+use crate::journal::{Intent, Journal, JournalEntry, Resolution};
 use crate::submission::{Action, End, Event, Phase, Submission};
 use crate::testing::{MemoryJournal, ScriptedBroker, SubmitFault};
 
@@ -28,28 +24,92 @@ fn broker() -> ScriptedBroker {
     broker
 }
 
-/// The scripted broker never waits, so every future here is ready when polled.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    match future
-        .as_mut()
-        .poll(&mut Context::from_waker(Waker::noop()))
-    {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("a scripted future waited"),
+/// Performs actions to the submission's end, or until `steps` are used up, as if killed then.
+fn perform(
+    submission: &mut Submission,
+    steps: &mut usize,
+    broker: &ScriptedBroker,
+    journal: &mut MemoryJournal,
+    now: Timestamp,
+) {
+    let order = submission.intent().order.clone();
+    let mut actions = submission.begin();
+    loop {
+        let mut event = None;
+        for action in std::mem::take(&mut actions) {
+            if *steps == 0 {
+                return;
+            }
+            *steps -= 1;
+            match action {
+                Action::RecordIntent => {
+                    let entry = JournalEntry::Intent(submission.intent().clone());
+                    event = Some(match journal.commit(&[entry]) {
+                        Ok(()) => Event::Recorded,
+                        Err(error) => Event::NotRecorded(error.to_string()),
+                    });
+                }
+                Action::Send => {
+                    assert_eq!(intents(journal).len(), 1, "sent before it was on record");
+                    event = Some(Event::Sent(broker.submit_now(&order)));
+                }
+                Action::LookUp { .. } => {
+                    let question = Question::Order(order.client_order_id.clone());
+                    let answer = broker.ask(&question).map(|answer| match answer {
+                        Answer::Order(report) => report,
+                        other => panic!("{other:?}"),
+                    });
+                    event = Some(Event::LookedUp(answer));
+                }
+                Action::RecordReport(report) => {
+                    let entry = JournalEntry::Report { at: now, report };
+                    journal.commit(&[entry]).unwrap();
+                }
+                Action::Resolve(resolution) => {
+                    let entry = JournalEntry::Resolved {
+                        at: now,
+                        client_order_id: order.client_order_id.clone(),
+                        resolution,
+                    };
+                    journal.commit(&[entry]).unwrap();
+                }
+                Action::Finish => return,
+            }
+        }
+        actions = submission.apply(event.unwrap(), now);
     }
 }
 
-fn run(broker: &ScriptedBroker, journal: &Mutex<MemoryJournal>) -> Submission {
-    now(settle(
-        submission(),
-        Until::Ended,
+fn run(broker: &ScriptedBroker, journal: &mut MemoryJournal) -> Submission {
+    let mut submission = submission();
+    perform(
+        &mut submission,
+        &mut usize::MAX.clone(),
         broker,
         journal,
-        || at(1),
-        |_| ready(()),
-    ))
-    .unwrap()
+        at(1),
+    );
+    submission
+}
+
+fn intents(journal: &MemoryJournal) -> Vec<&Intent> {
+    let entries = journal.entries.iter();
+    entries
+        .filter_map(|entry| match entry {
+            JournalEntry::Intent(intent) => Some(intent),
+            _ => None,
+        })
+        .collect()
+}
+
+fn ends(journal: &MemoryJournal) -> Vec<&Resolution> {
+    let entries = journal.entries.iter();
+    entries
+        .filter_map(|entry| match entry {
+            JournalEntry::Resolved { resolution, .. } => Some(resolution),
+            _ => None,
+        })
+        .collect()
 }
 
 fn refusal() -> Rejection {
@@ -138,29 +198,31 @@ fn each_fault_has_its_end() {
         ),
     ];
     for (name, faults, hidden, failing, sends, check) in cases {
-        let (broker, journal) = (broker(), Mutex::new(MemoryJournal::default()));
+        let (broker, mut journal) = (broker(), MemoryJournal::default());
         broker.script(faults);
         broker.hide_lookups(hidden);
         broker.fail_queries(failing);
-        let submission = run(&broker, &journal);
+        let submission = run(&broker, &mut journal);
         let end = submission.end().unwrap();
         assert!(check(end), "{name}: {end:?}");
         assert_eq!(broker.sent().len(), sends, "{name}");
         assert!(broker.orders().len() <= 1, "{name}");
-        let journal = journal.lock().unwrap();
-        assert!(journal.unresolved().unwrap().is_empty(), "{name}");
-        assert_eq!(journal.intents.len(), 1);
+        assert_eq!(
+            (intents(&journal).len(), ends(&journal).len()),
+            (1, 1),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn nothing_is_sent_that_is_not_on_record() {
     let broker = broker();
-    let journal = Mutex::new(MemoryJournal {
+    let mut journal = MemoryJournal {
         failing: true,
         ..MemoryJournal::default()
-    });
-    let submission = run(&broker, &journal);
+    };
+    let submission = run(&broker, &mut journal);
     assert_eq!(
         submission.end().unwrap().outcome(),
         Some(RoundOutcome::JournalFailed)
@@ -170,17 +232,10 @@ fn nothing_is_sent_that_is_not_on_record() {
 
 #[test]
 fn a_void_decision_is_not_sent_and_not_sent_again() {
-    let (broker, journal) = (broker(), Mutex::new(MemoryJournal::default()));
-    let late = || at(61);
-    let ended = now(settle(
-        submission(),
-        Until::Ended,
-        &broker,
-        &journal,
-        late,
-        |_| ready(()),
-    ))
-    .unwrap();
+    let (broker, mut journal) = (broker(), MemoryJournal::default());
+    let mut ended = submission();
+    let steps = &mut usize::MAX.clone();
+    perform(&mut ended, steps, &broker, &mut journal, at(61));
     assert!(matches!(ended.end(), Some(End::NeverSent(_))));
     assert!(broker.sent().is_empty());
 
@@ -250,73 +305,6 @@ fn waits_grow_and_are_capped() {
     assert_eq!(last, Duration::from_secs(5));
 }
 
-#[test]
-fn a_working_order_is_known_at_once_and_settled_later() {
-    let (broker, journal) = (broker(), Mutex::new(MemoryJournal::default()));
-    broker.script([SubmitFault::StaysWorking]);
-    let known = now(settle(
-        submission(),
-        Until::Known,
-        &broker,
-        &journal,
-        || at(1),
-        |_| ready(()),
-    ))
-    .unwrap();
-    assert_eq!((known.phase(), known.end()), (Phase::Working, None));
-    broker.fill_working();
-    let ended = now(settle(
-        known,
-        Until::Ended,
-        &broker,
-        &journal,
-        || at(2),
-        |_| ready(()),
-    ))
-    .unwrap();
-    assert_eq!(ended.report().unwrap().status, OrderStatus::Filled);
-    assert_eq!(broker.sent().len(), 1);
-    assert_eq!(journal.lock().unwrap().reports.len(), 2);
-}
-
-/// Performs actions until `steps` are used up: then the engine is killed between two actions.
-fn run_for(mut steps: usize, broker: &ScriptedBroker, journal: &mut MemoryJournal) {
-    let mut submission = submission();
-    let order = submission.intent().order.clone();
-    let mut actions = submission.begin();
-    loop {
-        let mut event = None;
-        for action in std::mem::take(&mut actions) {
-            if steps == 0 {
-                return;
-            }
-            steps -= 1;
-            match action {
-                Action::RecordIntent => {
-                    journal.record_intent(submission.intent()).unwrap();
-                    event = Some(Event::Recorded);
-                }
-                Action::Send => {
-                    assert_eq!(journal.intents.len(), 1, "sent before it was on record");
-                    event = Some(Event::Sent(now(broker.submit(&order))));
-                }
-                Action::LookUp { .. } => {
-                    let answer = now(broker.order_by_client_id(&order.client_order_id));
-                    event = Some(Event::LookedUp(answer));
-                }
-                Action::RecordReport(report) => journal.record_report(at(1), &report).unwrap(),
-                Action::Resolve(end) => {
-                    journal
-                        .resolve(&order.client_order_id, at(1), &end)
-                        .unwrap();
-                }
-                Action::Finish => return,
-            }
-        }
-        actions = submission.apply(event.unwrap(), at(1));
-    }
-}
-
 fn any_fault() -> impl Strategy<Value = SubmitFault> {
     prop_oneof![
         Just(SubmitFault::LostBefore),
@@ -337,22 +325,23 @@ proptest! {
         broker.script(faults);
         broker.hide_lookups(hidden);
         broker.fail_queries(failing);
-        run_for(steps, &broker, &mut journal);
-        let started = !journal.intents.is_empty();
-        // The next start: first every intent is known, then what works is settled.
+        let mut left = steps;
+        perform(&mut submission(), &mut left, &broker, &mut journal, at(1));
+        let started = !intents(&journal).is_empty();
+        // The next start: every intent without an end is looked up until it has one.
         broker.fill_working();
-        let journal = Mutex::new(journal);
-        let known = now(resolve_unresolved(&broker, &journal, || at(5), |_| ready(()))).unwrap();
-        for submission in known {
-            now(settle(submission, Until::Ended, &broker, &journal, || at(5), |_| ready(())))
-                .unwrap();
+        if ends(&journal).is_empty() {
+            for intent in intents(&journal).into_iter().cloned().collect::<Vec<_>>() {
+                let mut resumed = Submission::resume(intent);
+                let steps = &mut usize::MAX.clone();
+                perform(&mut resumed, steps, &broker, &mut journal, at(5));
+            }
         }
-        let journal = journal.into_inner().unwrap();
-        prop_assert!(journal.unresolved().unwrap().is_empty());
+        prop_assert_eq!(intents(&journal).len(), ends(&journal).len());
         prop_assert!(broker.orders().len() <= 1 && broker.sent().len() <= 2);
         prop_assert!(started || broker.sent().is_empty());
-        let in_books = journal.resolutions.iter().find_map(|(_, end)| match end {
-            crate::journal::Resolution::Terminal(report) => Some(report.filled_quantity),
+        let in_books = ends(&journal).into_iter().find_map(|end| match end {
+            Resolution::Terminal(report) => Some(report.filled_quantity),
             _ => None,
         });
         let at_broker = broker.orders().first().map(|order| order.filled_quantity);
@@ -424,4 +413,77 @@ fn an_acceptance_is_matched_by_id_asset_and_side() {
         assert_eq!(submission.phase(), expected, "{case}");
         assert_eq!(submission.sends(), 1, "{case}");
     }
+}
+
+/// The broker answered this very request: another amount is followed and noticed, never doubted.
+#[test]
+fn an_accepted_order_of_another_size_is_followed_and_noticed() {
+    let cases: [(&str, Change, bool); 4] = [
+        ("the same", |_| {}, false),
+        (
+            "neither amount nor time",
+            |r| (r.notional, r.submitted_at) = (None, None),
+            false,
+        ),
+        ("more", |r| r.notional = Some(dec("1001")), true),
+        (
+            "in units",
+            |r| (r.notional, r.quantity) = (None, Some(dec("10"))),
+            true,
+        ),
+    ];
+    for (name, change, differs) in cases {
+        let mut submission = submission();
+        let id = submission.intent().order.client_order_id.to_string();
+        let mut answer = super::report(&id, OrderStatus::Working, "0");
+        (answer.quantity, answer.notional) = (None, Some(dec("1000")));
+        change(&mut answer);
+        submission.begin();
+        submission.apply(Event::Recorded, at(1));
+        let found = Event::LookedUp(Ok(Some(answer.clone())));
+        submission.apply(
+            Event::Sent(SubmitOutcome::Accepted(Box::new(answer))),
+            at(1),
+        );
+        assert_eq!(submission.phase(), Phase::Working, "{name}");
+        assert_eq!(submission.differs_in_size(), differs, "{name}");
+        submission.apply(found, at(2));
+        assert_eq!(
+            (submission.phase(), submission.sends()),
+            (Phase::Working, 1),
+            "{name}"
+        );
+    }
+}
+
+/// News may come before the answer to the POST, and after the end.
+#[test]
+fn pushed_news_is_taken_in_any_phase() {
+    let sent = || {
+        let mut submission = submission();
+        submission.begin();
+        submission.apply(Event::Recorded, at(1));
+        submission
+    };
+    let id = sent().intent().order.client_order_id.to_string();
+    let mut filled = super::report(&id, OrderStatus::Filled, "10");
+    (filled.quantity, filled.notional) = (None, Some(dec("1000")));
+    let mut early = sent();
+    let actions = early.apply(Event::Pushed(Box::new(filled.clone())), at(1));
+    assert_eq!(actions.last(), Some(&Action::Finish));
+    let late = early.apply(Event::Sent(SubmitOutcome::Unknown("lost".into())), at(1));
+    assert_eq!(late, [Action::Finish], "an end stays an end");
+    let mut lost = sent();
+    lost.apply(Event::Sent(SubmitOutcome::Unknown("lost".into())), at(1));
+    lost.apply(Event::Pushed(Box::new(filled.clone())), at(1));
+    assert!(matches!(lost.end(), Some(End::Terminal(_))));
+    let mut other = sent();
+    other.apply(Event::Sent(SubmitOutcome::Unknown("lost".into())), at(1));
+    filled.side = Side::Sell;
+    assert!(
+        other
+            .apply(Event::Pushed(Box::new(filled)), at(1))
+            .is_empty()
+    );
+    assert_eq!(other.phase(), Phase::Unknown);
 }
