@@ -112,6 +112,8 @@ impl Engine {
                 () = shutdown.cancelled() => return Ok(()),
                 Some(answer) = ears.answers.recv() => self.on_answer(answer),
                 Some(event) = ears.signals.recv() => {
+                    // Before what may become an order: the file counts from the moment it is there.
+                    self.look_at_file();
                     self.on_bus(event);
                     for _ in 1..BURST {
                         let Ok(event) = ears.signals.try_recv() else { break };

@@ -140,6 +140,9 @@ pub async fn run_with(
     journal: JournalSource,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    // Whatever ends this engine ends its tasks, those that hold the lease among them.
+    let shutdown = shutdown.child_token();
+    let _ends_with_us = shutdown.clone().drop_guard();
     let boot = new_boot_id();
     let acquiring = Stewardship::acquire(
         bus.clone(),
