@@ -247,6 +247,11 @@ impl Submission {
                 self.after_lookup(answer, now)
             }
             (Phase::Working, Event::LookedUp(answer)) => self.after_poll(answer),
+            (Phase::Sending, Event::LookedUp(Ok(Some(report)))) if self.is_same_order(&report) => {
+                self.take(report)
+            }
+            // While a POST is under way, not to be found says nothing: its own answer follows.
+            (Phase::Sending, Event::LookedUp(_)) => Vec::new(),
             (Phase::Sending | Phase::Unknown | Phase::Duplicate, Event::Pushed(report))
                 if self.is_same_order(&report) =>
             {

@@ -6,7 +6,7 @@ use rawe_simulator::coverage::Coverage;
 use rawe_simulator::{INVARIANTS, Options, Outcome, run};
 
 /// How many failing seeds are told before giving up.
-const FAILURES_MAX: usize = 5;
+const FAILURES_MAX: usize = 20;
 
 /// A sweep so far.
 pub(crate) struct Tally {

@@ -52,6 +52,8 @@ const VIEW_AGE_MAX: TimeDelta = TimeDelta::seconds(150);
 const HOURS_SLACK: TimeDelta = TimeDelta::seconds(25);
 /// How soon the operator's word has to be on record.
 const RECORD_WITHIN: TimeDelta = TimeDelta::seconds(8);
+/// How far a fee in coin may be rounded differently, units.
+const ROUNDING: Decimal = Decimal::from_parts(2, 0, 0, false, 9);
 /// How many sendings of one intent there may be.
 const ATTEMPTS_MAX: u32 = 2;
 
@@ -625,7 +627,9 @@ impl Witness {
                 .positions
                 .get(&symbol)
                 .map_or(Decimal::ZERO, |record| record.quantity);
-            if line.quantity != standing.ours || recorded != standing.ours {
+            let off = (line.quantity - standing.ours).abs();
+            let off_record = (recorded - standing.ours).abs();
+            if off > ROUNDING || off_record > ROUNDING {
                 let detail = format!(
                     "{symbol}: the broker has {} of ours, the books {}, the journal {recorded}",
                     standing.ours, line.quantity
@@ -633,7 +637,7 @@ impl Witness {
                 self.fail("I3", detail);
                 return;
             }
-            if line.foreign_quantity != standing.foreign {
+            if (line.foreign_quantity - standing.foreign).abs() > ROUNDING {
                 let detail = format!(
                     "{symbol}: others hold {}, the books say {}",
                     standing.foreign, line.foreign_quantity

@@ -158,8 +158,12 @@ impl Witness {
                     open.remove(client_order_id);
                 }
                 JournalEntry::Control(record) => {
-                    if let Some(source) = operator_source(record) {
+                    // What the file says, the file says again at every start.
+                    if let Some(source) = operator_source(record).filter(|s| *s != "file") {
                         self.controls.insert(source, (record.state, record.flatten));
+                        if source == "bus" && record.state == TradingState::Active {
+                            self.controls.remove("signal");
+                        }
                     }
                 }
                 _ => {}
@@ -181,9 +185,16 @@ impl Witness {
 
     fn on_control(&mut self, control: &Control, now: Timestamp) {
         let source = source_name(control.source);
-        self.controls
-            .insert(source, (control.state, control.flatten));
-        self.unrecorded.push((now, source, control.state));
+        let word = (control.state, control.flatten);
+        let before = self.controls.insert(source, word);
+        if control.source == ControlSource::Bus && control.state == TradingState::Active {
+            // The operator's word to resume takes back a halt by signal.
+            self.controls.remove("signal");
+        }
+        let known = before.is_some_and(|(state, _)| state == control.state);
+        if !known && control.state != TradingState::Active {
+            self.unrecorded.push((now, source, control.state));
+        }
         let name = match (control.state, control.flatten) {
             (TradingState::Halted, _) => "halts",
             (TradingState::Reducing, false) => "reductions",
@@ -237,8 +248,15 @@ impl Witness {
                 self.heard.clock = Some(skew);
             }
             Answer::Positions(_) => self.heard.positions = Some(now),
-            Answer::Orders(_) if *question == Question::OpenOrders => {
-                self.heard.open_orders = true;
+            Answer::Orders(orders) => {
+                for order in orders {
+                    if let Some(id) = ClientOrderId::parse_ours(&order.client_order_id) {
+                        self.know(&id, Known::Taken);
+                    }
+                }
+                if *question == Question::OpenOrders {
+                    self.heard.open_orders = true;
+                }
             }
             Answer::Order(found) => {
                 if let Question::Order(id) = question {
@@ -316,6 +334,11 @@ impl Witness {
         }
     }
 
+    /// Words that were not on record at a kill are lost with it.
+    pub(crate) fn killed(&mut self) {
+        self.unrecorded.clear();
+    }
+
     pub(crate) fn journal_failed(&mut self, now: Timestamp) {
         self.journal_failed = Some(now);
         self.unrecorded.clear();
@@ -325,6 +348,9 @@ impl Witness {
         self.journal_was_lost = true;
         self.positions.clear();
         self.unrecorded.clear();
+        // How often something was done is known from the journal only.
+        self.openings.clear();
+        self.sent.clear();
     }
 
     pub(crate) fn foreign_acts(&mut self, symbol: &Symbol, now: Timestamp) {

@@ -158,6 +158,9 @@ impl Desk {
             self.want_cancel(&stop, now);
             return Ok(None);
         }
+        if purpose == Purpose::Close {
+            self.compare_fee(&asset, now);
+        }
         self.check(pending, now).map(Some)
     }
 
@@ -232,8 +235,7 @@ impl Desk {
             symbol: asset.clone(),
             direction: decision.direction,
             notional: decision.record.notional.unwrap_or_default(),
-            // Where all of it is ours, the broker knows better than we how much fees have left.
-            quantity_limit: (!foreign.is_zero() || ours.is_zero()).then(|| ours.abs()),
+            quantity_limit: self.limit_to_ours(asset, ours, foreign, position.as_ref()),
         };
         let (sent, opened) = self.rates(now);
         let account = self.view.account.as_ref().map(|told| &told.value);
@@ -257,6 +259,27 @@ impl Desk {
             void_after: decision.void_after,
         };
         self.gate.check(&gate_input)
+    }
+
+    /// How much of a position a closing may take. Where all of it is ours, the broker knows better
+    /// than we how much fees have left; what is more than a fee is somebody else's, even before
+    /// the books say so.
+    fn limit_to_ours(
+        &self,
+        asset: &Symbol,
+        ours: Decimal,
+        foreign: Decimal,
+        told: Option<&PositionReport>,
+    ) -> Option<Decimal> {
+        let fee = match asset.class() {
+            AssetClass::Crypto => {
+                ours.abs() * self.settings.exits.crypto_fee_bp * Decimal::new(2, 4)
+            }
+            AssetClass::UsEquity => Decimal::ZERO,
+        };
+        let excess = told.map_or(Decimal::ZERO, |told| told.quantity.abs()) - ours.abs();
+        let shared = !foreign.is_zero() || ours.is_zero() || excess > fee;
+        shared.then(|| ours.abs())
     }
 
     /// Orders of the last minute and openings of the last hour.

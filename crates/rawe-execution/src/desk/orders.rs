@@ -273,20 +273,25 @@ impl Desk {
         let Some(purpose) = self.orders.get(id).map(LiveOrder::purpose) else {
             return;
         };
-        let allowed = self.may_send(purpose);
+        let again = self
+            .orders
+            .get(id)
+            .is_some_and(|o| o.submission.sends() > 1);
+        // What the gate saw seconds ago may not hold any more when an opening goes out again.
+        let fit = self.view.is_young(now) && (self.paced || !self.view.is_skewed());
+        let allowed = self.may_send(purpose) && (fit || !again || purpose != Purpose::Open);
         let (_, why) = self.trading_and_reason();
         let Some(order) = self.orders.get_mut(id) else {
             return;
         };
         if !allowed {
-            let actions = order
-                .submission
-                .withhold(&format!("trading is halted: {why}"));
+            let actions = order.submission.withhold(&format!(
+                "trading is halted, or the account is not in view: {why}"
+            ));
             self.perform(id, actions, now);
             return;
         }
         let request = order.submission.intent().order.clone();
-        let again = order.submission.sends() > 1;
         let fields = vec![
             ("client_order_id", id.to_string()),
             ("asset", request.symbol.to_string()),

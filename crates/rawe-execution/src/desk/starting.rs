@@ -173,7 +173,17 @@ impl Desk {
         let latest = [Purpose::Open, Purpose::Close, Purpose::Stop].map(|purpose| {
             let of_purpose = known.iter().filter(|(of, _)| *of == purpose);
             let known: Vec<ClientOrderId> = of_purpose.map(|(_, id)| id.clone()).collect();
-            latest_of_purpose(deployment, asset, purpose, orders, &known)
+            // What ended after the broker made its list is newer than the list.
+            let ended = self.ended_of(asset).filter(|(of, _)| *of == purpose).last();
+            let listed = |id: &ClientOrderId| {
+                orders
+                    .iter()
+                    .any(|o| o.client_order_id == id.as_str() && o.status.is_terminal())
+            };
+            ended
+                .map(|(_, id)| id)
+                .filter(|id| !listed(id))
+                .or_else(|| latest_of_purpose(deployment, asset, purpose, orders, &known))
         });
         self.chains.insert(asset.clone(), latest);
     }
@@ -351,7 +361,10 @@ impl Desk {
                 round_id: &round_id,
                 votes: &[],
             };
+            let at = fill.at;
             self.book_fill(fill, &origin, now);
+            // It is no news at the broker: its positions have long shown it.
+            self.touched.insert(order.symbol.clone(), (0, at));
         }
         if on_record.is_none() {
             let report = Box::new(order.clone());

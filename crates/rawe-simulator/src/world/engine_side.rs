@@ -41,6 +41,16 @@ impl World {
             self.kill(performed);
             return;
         }
+        let fault = self
+            .engine
+            .as_ref()
+            .is_some_and(|engine| engine.collective().desk().fault().is_some());
+        if fault {
+            // The shell ends with one clear line, and somebody starts it again.
+            self.coverage.add("starts_refused", 1);
+            self.kill(performed);
+            return;
+        }
         self.witness.counts(
             self.engine.as_ref().map(Engine::collective),
             self.journal.queued(),
@@ -170,6 +180,7 @@ impl World {
             self.journal.durable.clear();
             self.witness.journal_lost();
         }
+        self.witness.killed();
         self.engine = None;
         self.boot += 1;
         self.wake_at = None;

@@ -31,8 +31,8 @@ use crate::settings;
 pub const STEPS_MAX: u64 = 60_000;
 /// How long a calm world is watched before everything has to be settled.
 pub(crate) const CALM: TimeDelta = TimeDelta::minutes(15);
-/// How long prices are remembered.
-pub(crate) const PRICES_KEPT: TimeDelta = TimeDelta::minutes(10);
+/// How long prices are remembered: longer than a price that sizes an order may be old.
+pub(crate) const PRICES_KEPT: TimeDelta = TimeDelta::minutes(25);
 
 /// Something that will happen.
 #[derive(Clone, Debug)]

@@ -132,8 +132,11 @@ impl World {
         self.halt_file = false;
         let calm = self.is_calm();
         let mut sources = std::mem::take(&mut self.said);
-        if !sources.contains(&ControlSource::Bus) {
-            sources.push(ControlSource::Bus);
+        // The file is gone, whoever noticed that it was there; the bus takes back a signal.
+        for source in [ControlSource::Bus, ControlSource::File] {
+            if !sources.contains(&source) {
+                sources.push(source);
+            }
         }
         for source in sources {
             let control = Control {
