@@ -253,6 +253,22 @@ impl ScriptedBroker {
         }
     }
 
+    /// Fills the working market orders; stops go on resting.
+    pub fn fill_working_market(&self) {
+        let mut state = self.state();
+        for index in 0..state.orders.len() {
+            let market = state.kinds[index] == OrderKind::Market;
+            if market && !state.orders[index].status.is_terminal() {
+                state.fill(index, Decimal::ONE, OrderStatus::Filled);
+            }
+        }
+    }
+
+    /// Forgets the faults still queued.
+    pub fn forgive(&self) {
+        self.state().faults.clear();
+    }
+
     fn answer<T>(&self, read: impl FnOnce(&mut BrokerState) -> T) -> Result<T, BrokerError> {
         let mut state = self.state();
         if state.failing_queries > 0 {

@@ -355,8 +355,16 @@ impl Desk {
         {
             return true;
         }
-        if self.view.asset_ever(asset).is_none() {
-            self.ask_now(Question::Asset(asset.clone()), now);
+        let named = self.chains.contains_key(asset);
+        if !named || self.view.asset_ever(asset).is_none() {
+            for (known, question) in [
+                (named, Question::ClosedOrders(asset.clone())),
+                (false, Question::Asset(asset.clone())),
+            ] {
+                if !known {
+                    self.ask_now(question, now);
+                }
+            }
             return true;
         }
         let touched = self.touched.get(asset).map_or(0, |(sequence, _)| *sequence);

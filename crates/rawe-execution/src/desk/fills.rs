@@ -204,7 +204,8 @@ impl Desk {
         let Some(trade) = trade else {
             return;
         };
-        let known = !trade.opening_round.is_empty();
+        // What nobody decided, or nothing of was left again, credits nobody.
+        let known = !trade.opening_round.is_empty() && !trade.exit_quantity.is_zero();
         let trade = Box::new(trade.close(end, asset));
         let dust = self.books.quantity(asset);
         let mut fields = vec![

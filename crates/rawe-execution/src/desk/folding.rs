@@ -14,6 +14,7 @@ use crate::desk::Desk;
 use crate::desk::books::{OpenTrade, Origin};
 use crate::desk::deciding::{direction_of, votes_of};
 use crate::desk::orders::LiveOrder;
+use crate::desk::reconciling::FEE_CORRECTED;
 use crate::journal::{Intent, JournalEntry, PositionRecord, Resolution};
 use crate::submission::Submission;
 
@@ -137,6 +138,10 @@ impl Desk {
             }
             JournalEntry::Position(record) => {
                 folded.note(&record.asset, record.at);
+                if record.cause == FEE_CORRECTED {
+                    let difference = record.quantity - self.books.quantity(&record.asset);
+                    self.books.correct_fee(&record.asset, difference);
+                }
                 self.books.change(&record.asset, |line| {
                     line.quantity = record.quantity;
                     line.stop_price = record.stop_price;

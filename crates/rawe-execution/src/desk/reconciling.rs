@@ -26,6 +26,8 @@ const GAP_MIN: TimeDelta = TimeDelta::seconds(5);
 const LAG: TimeDelta = TimeDelta::seconds(10);
 /// So many failures in a row are a burst.
 const TROUBLE_MAX: u32 = 3;
+/// The cause on record of a line whose fee in coin was corrected.
+pub(crate) const FEE_CORRECTED: &str = "reconciled: fee in coin";
 /// A difference of coins up to this part of ours is a fee that was not as expected.
 const FEE_TOLERANCE: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
 
@@ -204,6 +206,19 @@ impl Desk {
         (whole - filled).max(Decimal::ZERO)
     }
 
+    /// Before a closing: corrects a fee in coin by the positions just read.
+    pub(crate) fn compare_fee(&mut self, asset: &Symbol, now: Timestamp) {
+        let told = self.view.positions.as_ref();
+        let held = told.and_then(|told| told.value.get(asset));
+        let (Some(held), Some(line)) = (held, self.books.line(asset)) else {
+            return;
+        };
+        let (held, ours) = (held.quantity, line.quantity);
+        if is_fee(asset, ours, held - ours - line.foreign_quantity) {
+            self.correct(asset, held, now);
+        }
+    }
+
     /// Compares what the broker holds with the books, asset by asset.
     pub(crate) fn compare(&mut self, starting: bool, now: Timestamp) {
         let Some(told) = &self.view.positions else {
@@ -258,6 +273,16 @@ impl Desk {
             return;
         }
         let asked = self.view.positions.as_ref().map_or(0, |told| told.sequence);
+        let touched = self.touched.get(asset).map_or(0, |(sequence, _)| *sequence);
+        let line = self.books.line(asset);
+        let (ours, foreign) = line.map_or((Decimal::ZERO, Decimal::ZERO), |line| {
+            (line.quantity, line.foreign_quantity)
+        });
+        if asked > touched && is_fee(asset, ours, held - ours - foreign) {
+            // No lag looks like this.
+            self.correct(asset, held, now);
+            return;
+        }
         let last_fill = self.books.line(asset).and_then(|line| line.last_fill);
         if let Some((sequence, at)) = self.touched.get(asset).copied() {
             if sequence >= asked && !starting || (!self.paced && now < at + LAG) {
@@ -283,11 +308,9 @@ impl Desk {
         let ours = line.map_or(Decimal::ZERO, |line| line.quantity);
         let foreign = line.map_or(Decimal::ZERO, |line| line.foreign_quantity);
         let difference = held - ours - foreign;
-        let crypto = asset.class() == AssetClass::Crypto;
-        let small = difference.abs() <= ours.abs().saturating_mul(FEE_TOLERANCE);
-        let cause = if crypto && !ours.is_zero() && small {
+        let cause = if is_fee(asset, ours, difference) {
             self.books.correct_fee(asset, difference);
-            "reconciled: fee in coin"
+            FEE_CORRECTED
         } else {
             let left = part_of_ours(ours, held);
             self.books.change(asset, |line| {
@@ -305,7 +328,7 @@ impl Desk {
             ("asset", asset.to_string()),
             ("difference", difference.normalize().to_string()),
         ];
-        let level = if cause == "reconciled: fee in coin" {
+        let level = if cause == FEE_CORRECTED {
             NoticeLevel::Debug
         } else {
             NoticeLevel::Warn
@@ -337,6 +360,14 @@ impl Desk {
         };
         self.close_trade(asset, end, now);
     }
+}
+
+/// Whether a difference is a fee in coin that was not as expected.
+fn is_fee(asset: &Symbol, ours: Decimal, difference: Decimal) -> bool {
+    asset.class() == AssetClass::Crypto
+        && !ours.is_zero()
+        && !difference.is_zero()
+        && difference.abs() <= ours.abs().saturating_mul(FEE_TOLERANCE)
 }
 
 /// How much of what is held is ours: never more than it was, never the other way.

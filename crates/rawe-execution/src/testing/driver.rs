@@ -172,7 +172,14 @@ impl DeskDriver {
         self.now = self.now.max(until);
         self.clock = self.clock.max(self.now);
         self.broker.set_time(self.now);
-        self.give(DeskEvent::Tick);
+        self.give_only(DeskEvent::Tick);
+        while let Some(entry) = self.waiting.first_entry() {
+            if entry.key().0 > self.now {
+                return;
+            }
+            let effect = entry.remove();
+            self.perform(effect);
+        }
     }
 
     /// Forgets what was asked, told and noticed.

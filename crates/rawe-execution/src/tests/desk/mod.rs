@@ -42,6 +42,7 @@ fn ready_with(settings: DeskSettings) -> DeskDriver {
         driver.broker.list(&symbol(name), dec("100"));
     }
     driver.broker.set_time(at(0));
+    driver.broker.set_crypto_fee(dec("25"));
     driver.start();
     assert_eq!(driver.desk.state().0, crate::TradingState::Active);
     driver

@@ -1,1 +1,163 @@
-//! Tests of this room.
+//! What the broker holds against what the books say.
+
+use super::*;
+use crate::broker::{OrderReport, OrderStatus, Side};
+use crate::desk::HeldPosition;
+
+fn line(driver: &DeskDriver, name: &str) -> (Decimal, Decimal) {
+    let line = driver.desk.books().line(&symbol(name)).unwrap();
+    (line.quantity, line.foreign_quantity)
+}
+
+fn holding(driver: &DeskDriver) -> Option<HeldPosition> {
+    let news = driver.news.iter().rev();
+    let mut holdings = news.filter_map(|news| match news {
+        OrderNews::Holding { position, .. } => Some(position.clone()),
+        _ => None,
+    });
+    holdings.next().unwrap()
+}
+
+fn foreign(name: &str, side: Side, notional: &str) -> OrderReport {
+    let mut order = crate::tests::report("manual-1", OrderStatus::Working, "0");
+    order.symbol = symbol(name);
+    (order.quantity, order.notional) = (None, Some(dec(notional)));
+    order.side = side;
+    order
+}
+
+#[test]
+fn a_fee_in_coin_is_corrected() {
+    let mut settings = settings();
+    settings.exits.stop_at_broker = false;
+    let mut driver = ready_with(settings);
+    driver.broker.set_crypto_fee(dec("40"));
+    open(&mut driver, "BTC/USD");
+    assert_eq!(
+        line(&driver, "BTC/USD"),
+        (dec("9.975"), dec("0")),
+        "as expected"
+    );
+    driver.pass(20);
+    assert_eq!(
+        line(&driver, "BTC/USD"),
+        (dec("9.96"), dec("0")),
+        "as it is"
+    );
+    close(&mut driver, "BTC/USD");
+    assert_eq!(driver.broker.quantity(&symbol("BTC/USD")), dec("0"));
+    let trades = trades(&driver);
+    assert_eq!(trades[0].quantity, dec("9.96"));
+    assert_eq!(
+        trades[0].fees,
+        dec("4") + dec("2.49"),
+        "coins at the entry, dollars as expected"
+    );
+}
+
+#[test]
+fn positions_of_others_count_and_are_never_touched() {
+    let mut driver = ready();
+    driver.broker.trade_elsewhere(&symbol("MSFT"), dec("20"));
+    driver.pass(61);
+    assert_eq!(line(&driver, "MSFT"), (dec("0"), dec("20")));
+    assert_eq!(driver.desk.books().gross_notional(), dec("2000"));
+    assert!(!holding(&driver).unwrap().ours);
+    open(&mut driver, "MSFT");
+    assert_eq!(refusals(&driver), [RoundOutcome::AlreadyHeld]);
+    // Beside ours in one asset: only ours is closed.
+    open(&mut driver, "AAPL");
+    driver.broker.trade_elsewhere(&symbol("AAPL"), dec("5"));
+    driver.pass(61);
+    assert_eq!(line(&driver, "AAPL"), (dec("10"), dec("5")));
+    close(&mut driver, "AAPL");
+    assert_eq!(driver.broker.quantity(&symbol("AAPL")), dec("5"));
+    assert_eq!(trades(&driver).len(), 1);
+}
+
+#[test]
+fn orders_of_others_count_as_exposure_until_they_are_gone() {
+    let mut driver = ready();
+    driver
+        .broker
+        .change_orders(|orders| orders.push(foreign("MSFT", Side::Buy, "700")));
+    driver.pass(61);
+    assert_eq!(driver.desk.books().gross_notional(), dec("700"));
+    driver.broker.change_orders(Vec::clear);
+    driver.pass(61);
+    assert_eq!(driver.desk.books().gross_notional(), dec("0"));
+}
+
+#[test]
+fn what_somebody_else_closed_is_a_trade_that_ended() {
+    let mut driver = ready();
+    open(&mut driver, "AAPL");
+    driver.pass(30);
+    driver.price(&symbol("AAPL"), dec("105"));
+    driver.broker.trade_elsewhere(&symbol("AAPL"), dec("-10"));
+    driver.pass(61);
+    let trades = trades(&driver);
+    assert_eq!(trades[0].reason, ExitReason::External);
+    assert_eq!(
+        (trades[0].realised, trades[0].closed_by.clone()),
+        (dec("50"), None)
+    );
+    assert_eq!(holding(&driver), None);
+    driver.pass(61);
+    let orders = driver.broker.orders();
+    assert!(
+        orders.iter().all(|order| order.status.is_terminal()),
+        "its stop is cancelled"
+    );
+}
+
+#[test]
+fn positions_that_lag_behind_an_order_are_not_believed() {
+    let mut driver = ready();
+    open(&mut driver, "AAPL");
+    // For some seconds the broker's positions do not show the fill.
+    driver.broker.trade_elsewhere(&symbol("AAPL"), dec("-10"));
+    driver.pass(7);
+    assert!(
+        driver
+            .asked
+            .iter()
+            .filter(|q| **q == Question::Positions)
+            .count()
+            > 1
+    );
+    assert_eq!(line(&driver, "AAPL"), (dec("10"), dec("0")));
+    driver.broker.trade_elsewhere(&symbol("AAPL"), dec("10"));
+    driver.pass(70);
+    assert!(trades(&driver).is_empty());
+    assert_eq!(line(&driver, "AAPL"), (dec("10"), dec("0")));
+}
+
+#[test]
+fn a_failed_question_is_never_flat() {
+    let mut driver = ready();
+    open(&mut driver, "AAPL");
+    driver.pass(30);
+    driver.broker.fail_queries(100);
+    driver.pass(300);
+    assert_eq!(line(&driver, "AAPL"), (dec("10"), dec("0")));
+    assert!(trades(&driver).is_empty());
+}
+
+#[test]
+fn the_brokers_side_is_read_every_minute_and_not_after_each_of_many_orders() {
+    let mut driver = ready();
+    driver.pass(1);
+    driver.clear();
+    driver.pass(600);
+    let asked = |driver: &DeskDriver, wanted: &Question| {
+        driver
+            .asked
+            .iter()
+            .filter(|question| *question == wanted)
+            .count()
+    };
+    for question in [Question::Account, Question::Positions, Question::OpenOrders] {
+        assert_eq!(asked(&driver, &question), 10, "{question:?}");
+    }
+}
