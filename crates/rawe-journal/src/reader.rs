@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rawe_core::{RoundOutcome, Symbol, Timestamp};
 use rawe_execution::journal::{JournalEntry, JournalError};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use serde::de::DeserializeOwned;
 
 use crate::migrations;
@@ -106,38 +106,30 @@ impl JournalReader {
         EVENT_TABLES.into_iter().map(count).collect()
     }
 
-    /// Hands every record of a table in a range of market time to `take`, oldest first, as its
-    /// number, its time and its JSON.
+    /// Market time of the newest entry: what "now" is to someone who has only the journal.
     ///
     /// # Errors
-    /// When the file cannot be read or `take` fails.
-    pub fn each_record(
-        &self,
-        table: &'static str,
-        filter: &Filter,
-        mut take: impl FnMut(i64, &str, &str) -> std::io::Result<()>,
-    ) -> Result<(), JournalError> {
-        const DOING: &str = "reading a table";
-        let query = format!(
-            "SELECT seq, at, record FROM {table}
-             WHERE (?1 IS NULL OR at >= ?1) AND (?2 IS NULL OR at < ?2) ORDER BY seq"
-        );
-        let mut statement = self
-            .connection
-            .prepare_cached(&query)
-            .map_err(failed(DOING))?;
-        let mut rows = statement
-            .query((filter.since_text(), filter.until_text()))
-            .map_err(failed(DOING))?;
-        while let Some(row) = rows.next().map_err(failed(DOING))? {
-            let seq = row.get(0).map_err(failed(DOING))?;
-            let at: String = row.get(1).map_err(failed(DOING))?;
-            let record = row.get_ref(2).map_err(failed(DOING))?;
-            let record = record.as_str().map_err(failed(DOING))?;
-            take(seq, &at, record).map_err(failed(DOING))?;
-        }
-        Ok(())
+    /// When the file cannot be read.
+    pub fn newest_time(&self) -> Result<Option<Timestamp>, JournalError> {
+        newest_time(&self.connection).map_err(failed("reading the newest entry"))
     }
+}
+
+/// Market time of the newest entry of all tables.
+pub(crate) fn newest_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let mut newest: Option<String> = None;
+    // Control actions tell wall time.
+    for table in EVENT_TABLES
+        .iter()
+        .filter(|table| **table != "control_actions")
+    {
+        let query = format!("SELECT at FROM {table} ORDER BY seq DESC LIMIT 1");
+        let at: Option<String> = connection
+            .query_row(&query, [], |row| row.get(0))
+            .optional()?;
+        newest = newest.max(at);
+    }
+    Ok(newest.and_then(|text| text.parse().ok()))
 }
 
 /// A copy in memory of a journal of version 1, brought up to date.

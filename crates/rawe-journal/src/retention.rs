@@ -9,13 +9,13 @@ use chrono::TimeDelta;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rawe_core::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
-use crate::reader::time_text;
+use crate::reader::{newest_time, time_text};
 use crate::schema::{OpenError, prepare, version_of};
 use crate::sqlite::{hold, newest_seq};
-use crate::tables::{AGING_TABLES, EVENT_TABLES, guards};
+use crate::tables::{AGING_TABLES, guards};
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -101,23 +101,6 @@ pub fn compact(path: &Path, keep_days: u32) -> Result<Compacted, CompactError> {
 
 fn size(path: &Path) -> u64 {
     path.metadata().map_or(0, |metadata| metadata.len())
-}
-
-/// Market time of the newest entry.
-fn newest_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
-    let mut newest: Option<String> = None;
-    for table in EVENT_TABLES {
-        // Control actions tell wall time.
-        if table == "control_actions" {
-            continue;
-        }
-        let query = format!("SELECT at FROM {table} ORDER BY seq DESC LIMIT 1");
-        let at: Option<String> = connection
-            .query_row(&query, [], |row| row.get(0))
-            .optional()?;
-        newest = newest.max(at);
-    }
-    Ok(newest.and_then(|text| text.parse().ok()))
 }
 
 /// Which rows go. The newest of all entries stays: its number must not be given again.

@@ -4,10 +4,13 @@ use std::io::Read as _;
 
 use rawe_execution::journal::{Journal as _, JournalEntry};
 
-use super::samples::{decimal, hindsight, is_history, near_miss, position, story};
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+
+use super::samples::{at, decimal, hindsight, is_history, near_miss, position, story};
 use crate::audit::audit;
+use crate::export::{Format, export};
 use crate::retention::{CompactError, compact};
-use crate::{Durability, JournalReader, OpenError, SqliteJournal};
+use crate::{Durability, Filter, JournalReader, OpenError, SqliteJournal};
 
 fn numbered(entries: Vec<JournalEntry>) -> Vec<(i64, JournalEntry)> {
     (1..).zip(entries).collect()
@@ -135,4 +138,62 @@ fn compacting_archives_what_is_old_and_keeps_what_concerns_money() {
             .is_err()
     );
     journal.commit(&story()).unwrap();
+}
+
+#[test]
+fn every_row_is_exported_in_each_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.sqlite");
+    let mut journal = SqliteJournal::open(&path, Durability::Written).unwrap();
+    journal.commit(&story()).unwrap();
+    let reader = JournalReader::open(&path).unwrap();
+    let rows_of = |format, filter: &Filter| {
+        let out = folder.path().join("out");
+        let exported = export(&reader, format, &out, filter).unwrap();
+        let rows: u64 = exported.iter().map(|file| file.rows).sum();
+        (out, rows)
+    };
+    let all = Filter::default();
+    // All entries, and the votes of the two rounds.
+    let expected = story().len() as u64 + 2;
+    let (out, rows) = rows_of(Format::Csv, &all);
+    assert_eq!(rows, expected);
+    let mut trades = csv::Reader::from_path(out.join("trades.csv")).unwrap();
+    let realised = trades
+        .headers()
+        .unwrap()
+        .iter()
+        .position(|h| h == "realised")
+        .unwrap();
+    assert_eq!(&trades.records().next().unwrap().unwrap()[realised], "9.98");
+    let (out, rows) = rows_of(Format::JsonLines, &all);
+    assert_eq!(rows, expected);
+    let line = std::fs::read_to_string(out.join("fills.jsonl")).unwrap();
+    let first: serde_json::Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&first["seq"], &first["record"]["price"]),
+        (&8.into(), &"250".into())
+    );
+    let (out, rows) = rows_of(Format::Parquet, &all);
+    assert_eq!(rows, expected);
+    let file = std::fs::File::open(out.join("trades.parquet")).unwrap();
+    let file = SerializedFileReader::new(file).unwrap();
+    let row = file.get_row_iter(None).unwrap().next().unwrap().unwrap();
+    let value = |name: &str| {
+        let (_, value) = row
+            .get_column_iter()
+            .find(|(column, _)| *column == name)
+            .unwrap();
+        value.to_string()
+    };
+    assert_eq!(value("realised"), "9.98");
+    assert_eq!(
+        (value("asset"), value("closing_round")),
+        ("\"AAPL\"".into(), "null".into())
+    );
+    let late = Filter {
+        since: Some(at(20)),
+        ..Filter::default()
+    };
+    assert_eq!(rows_of(Format::Csv, &late).1, 6);
 }
