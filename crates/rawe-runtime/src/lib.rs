@@ -13,6 +13,7 @@ mod lifeline;
 mod logging;
 mod pretty_lines;
 mod process;
+mod signing_key;
 
 pub use args::{BrokerArgs, CommonArgs};
 pub use clock::{new_boot_id, new_uuid, wall_now};
@@ -24,3 +25,4 @@ pub use logging::{LogFormat, init_logging};
 pub use process::{
     EXIT_BAD_CONFIGURATION, EXIT_CLEAN, EXIT_FAILED, ShuttingDown, run_command, run_main,
 };
+pub use signing_key::{read_signing_key, redis_url};
