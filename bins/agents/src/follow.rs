@@ -21,6 +21,7 @@ use crate::clock_reader::{Run, begins_another, entry_id, find_run, is_acknowledg
 use crate::keeper::Keeper;
 use crate::link::Link;
 use crate::setup::{AgentArgs, load_tone_model, load_universe, load_voter};
+use crate::signer::Signer;
 use crate::speaker::Speaker;
 use crate::timeline::{Hearing, Timeline};
 
@@ -47,6 +48,7 @@ pub async fn run(
     let universe = load_universe(&args)?;
     let tone_model = load_tone_model(&args)?;
     let profile = &config.profile;
+    let signer = args.signer(profile.id.as_str())?;
     let boot = new_boot_id();
     let process = profile.id.as_str().to_owned();
     let heart = Heart::new(&process, Some(profile.id.clone()), boot.clone());
@@ -63,6 +65,7 @@ pub async fn run(
         boot_id = %boot,
         bus = bus.describe(),
         warmup_days = config.warmup_days,
+        signs_with = signer.as_ref().map(Signer::key_id),
         "{} looks at the market: {}",
         profile.name,
         profile.description
@@ -77,6 +80,7 @@ pub async fn run(
         process,
         boot.clone(),
         args.common.channel.clone(),
+        signer,
         heart.clone(),
     );
     let mut follower = Follower {

@@ -100,7 +100,19 @@ fn process_name(name: &str, founding: Option<&str>, args: &AgentArgs) -> String 
 /// The profile, if nothing at all is wrong with the configuration.
 fn checked(founding: Option<&str>, args: &AgentArgs) -> Result<Profile, ConfigProblems> {
     match load_profile(founding, args) {
-        Ok(profile) => load_voter(profile.clone(), args).map(|_| profile),
+        Ok(profile) => {
+            let (voter, signer) = (
+                load_voter(profile.clone(), args).map(drop),
+                args.signer(profile.id.as_str()).map(drop),
+            );
+            match (voter, signer) {
+                (Err(ConfigProblems(mut problems)), Err(ConfigProblems(more))) => {
+                    problems.extend(more);
+                    Err(ConfigProblems(problems))
+                }
+                (voter, signer) => voter.and(signer).map(|()| profile),
+            }
+        }
         Err(ConfigProblems(mut problems)) => {
             // The rest of the configuration is looked at too, so that all problems are listed.
             if let Some(any) = Profile::founding_by_id("balanced-arbitrator")

@@ -11,6 +11,7 @@ mod keeper;
 mod launch;
 mod link;
 mod setup;
+mod signer;
 mod speaker;
 mod timeline;
 mod tone_model;

@@ -9,9 +9,10 @@ use rawe_agent::{CollectiveRules, Profile, VoterConfig};
 use rawe_core::Roster;
 use rawe_narrative::SentimentModel;
 use rawe_narrative::linking::Universe;
-use rawe_runtime::{CommonArgs, ConfigProblems, load_section};
+use rawe_runtime::{CommonArgs, ConfigProblems, load_section, read_signing_key};
 use serde::Deserialize;
 
+use crate::signer::Signer;
 use crate::tone_model::read_tone_model;
 
 /// The name of the model of tone that needs no file.
@@ -32,12 +33,40 @@ pub struct AgentArgs {
     #[arg(long, value_name = "DAYS", env = "RAWE_WARMUP_DAYS")]
     pub warmup_days: Option<u32>,
 
+    /// Sign votes with this private key, a PEM file that only you can read; or with <agent>.pem in
+    /// this folder. `rawe keys new` makes one
+    #[arg(long, value_name = "FILE", env = "RAWE_SIGNING_KEY_FILE")]
+    pub signing_key: Option<PathBuf>,
+
+    /// Name of the deployment for which votes are signed: the consensus engine's
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "RAWE_DEPLOYMENT",
+        default_value = "local"
+    )]
+    pub deployment: String,
+
     /// Keep no snapshot, and use none: rebuild the state from the whole history at every start
     #[arg(long, env = "RAWE_NO_SNAPSHOT")]
     pub no_snapshot: bool,
 }
 
 impl AgentArgs {
+    /// What signs this agent's messages; `None` when no key was given.
+    ///
+    /// # Errors
+    /// A key that cannot be used.
+    pub(crate) fn signer(&self, agent: &str) -> Result<Option<Signer>, ConfigProblems> {
+        // An empty variable, as compose files leave them, is no file.
+        let given = self.signing_key.as_deref();
+        let Some(path) = given.filter(|path| !path.as_os_str().is_empty()) else {
+            return Ok(None);
+        };
+        let key = read_signing_key(path, agent)?;
+        Ok(Some(Signer::new(key, &self.deployment)))
+    }
+
     /// Whether snapshots are kept and used.
     ///
     /// # Errors

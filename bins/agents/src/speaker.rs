@@ -7,8 +7,10 @@ use rawe_agent::{Note, ScanResult};
 use rawe_core::channels::{ACKS_STREAM, STANCES_STREAM};
 use rawe_core::{Acknowledgement, ArbitrageSignal, BootId, Direction, Symbol, Timestamp};
 use rawe_runtime::Heart;
+use serde::Serialize;
 
 use crate::link::{Link, Sent};
+use crate::signer::Signer;
 
 /// At most so many new votes of one scan are told at info; the others at debug.
 const VOTES_TOLD_MAX: usize = 5;
@@ -19,6 +21,7 @@ pub(crate) struct Speaker {
     participant: String,
     boot: BootId,
     channel: String,
+    signer: Option<Signer>,
     heart: Heart,
     /// Signals published by this boot.
     published: u64,
@@ -27,11 +30,18 @@ pub(crate) struct Speaker {
 }
 
 impl Speaker {
-    pub(crate) fn new(participant: String, boot: BootId, channel: String, heart: Heart) -> Self {
+    pub(crate) fn new(
+        participant: String,
+        boot: BootId,
+        channel: String,
+        signer: Option<Signer>,
+        heart: Heart,
+    ) -> Self {
         Self {
             participant,
             boot,
             channel,
+            signer,
             heart,
             published: 0,
             last_votes: BTreeMap::new(),
@@ -54,14 +64,14 @@ impl Speaker {
         tell_notes(&notes);
         let scan = TimeDelta::seconds(stances.scan_secs.into());
         let expires = is_live.then(|| stances.timestamp + scan);
-        let payload = serde_json::to_vec(&stances)?;
+        let payload = self.payload(&stances, STANCES_STREAM)?;
         match link.append(STANCES_STREAM, &payload, expires).await? {
             Sent::Yes => self.heart.add("stances_published", 1),
             Sent::Expired => self.heart.add("stances_expired", 1),
         }
         let mut told = 0;
         for signal in &signals {
-            let payload = serde_json::to_vec(signal)?;
+            let payload = self.payload(signal, &self.channel)?;
             let expires = if is_live { Some(expiry(signal)) } else { None };
             match link.publish(&self.channel, &payload, expires).await? {
                 Sent::Yes => {
@@ -92,6 +102,15 @@ impl Speaker {
             self.last_votes.insert(stance.asset, stance.direction);
         }
         Ok(())
+    }
+
+    /// The bytes of a message, signed where there is a key.
+    fn payload(&self, message: &impl Serialize, channel: &str) -> anyhow::Result<Vec<u8>> {
+        let payload = serde_json::to_vec(message)?;
+        match &self.signer {
+            Some(signer) => signer.sign(&payload, channel),
+            None => Ok(payload),
+        }
     }
 
     /// Tells a vote, at info when it is new and among the best of its scan. Whether it was.

@@ -13,6 +13,7 @@ use rust_decimal::Decimal;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::faults::FaultPlan;
 use crate::params::parse_instant;
 use crate::state::{Keys, Pacing};
 
@@ -99,6 +100,15 @@ pub struct ExchangeArgs {
     #[arg(long, value_name = "BPS")]
     pub half_spread_bps_crypto: Option<Decimal>,
 
+    /// Part of a bar's volume that orders may take, above 0 and at most 1; what is left fills in
+    /// later bars [default: orders fill whole]
+    #[arg(long, value_name = "PART")]
+    pub participation_max: Option<Decimal>,
+
+    /// Misbehave as this plan says (TOML, or JSON by its ending); see docs/paper-exchange.md
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+
     /// Key id that clients must send [default: paper]
     #[arg(
         long,
@@ -151,6 +161,8 @@ struct ExchangeSection {
     order_value_min: Option<Decimal>,
     short_equity_min: Option<Decimal>,
     shorting_enabled: Option<bool>,
+    participation_max: Option<Decimal>,
+    faults: FaultPlan,
 }
 
 /// Where the market comes from.
@@ -188,6 +200,8 @@ pub struct Settings {
     pub keys: Keys,
     /// The account and its costs.
     pub exchange: ExchangeConfig,
+    /// What is to go wrong.
+    pub faults: FaultPlan,
 }
 
 impl ExchangeArgs {
@@ -222,6 +236,7 @@ impl ExchangeArgs {
             pacing: self.pacing(&file, &mut problems),
             keys: self.keys(),
             exchange: self.exchange(&file, &mut problems),
+            faults: self.faults(&file, &mut problems),
         };
         if settings
             .listen
@@ -316,6 +331,18 @@ impl ExchangeArgs {
         }
     }
 
+    fn faults(&self, file: &ExchangeSection, problems: &mut Vec<String>) -> FaultPlan {
+        let plan = match &self.faults {
+            None => file.faults.clone(),
+            Some(path) => FaultPlan::read(path).unwrap_or_else(|error| {
+                problems.push(format!("--faults: {error:#}"));
+                FaultPlan::default()
+            }),
+        };
+        problems.extend(plan.problems());
+        plan
+    }
+
     fn keys(&self) -> Keys {
         let defaults = Keys::default();
         let key = |key: &Option<SecretString>, default: SecretString| {
@@ -338,6 +365,16 @@ impl ExchangeArgs {
             }
             value
         };
+        let participation_max = self.participation_max.or(file.participation_max);
+        if participation_max.is_some() {
+            number(
+                "participation-max",
+                participation_max,
+                None,
+                Decimal::ONE,
+                Decimal::ONE,
+            );
+        }
         ExchangeConfig {
             cash: number("cash", self.cash, file.cash, defaults.cash, CASH_MAX),
             fee_bps_crypto: number(
@@ -364,6 +401,7 @@ impl ExchangeArgs {
             order_value_min: file.order_value_min.unwrap_or(defaults.order_value_min),
             short_equity_min: file.short_equity_min.unwrap_or(defaults.short_equity_min),
             shorting_enabled: file.shorting_enabled.unwrap_or(defaults.shorting_enabled),
+            participation_max: participation_max.filter(|part| !part.is_zero()),
             seed: self.seed.or(file.seed).unwrap_or(SEED_DEFAULT),
         }
     }

@@ -4,12 +4,14 @@
 //! need) for one paper account, on a virtual clock that never shows the future: a bar is served
 //! when it has ended, a news item when it was first seen. The rules of the market are in
 //! `rawe-market`, the wire types in `rawe-alpaca`, reading and generating data in `rawe-feed`.
-//! There are no websocket streams, complex orders, replacing of orders or extended hours.
+//! Order updates come over a socket, and on demand the exchange misbehaves ([`FaultPlan`]). There
+//! are no data streams, complex orders, replacing of orders or extended hours.
 
 mod account_routes;
 mod admin_routes;
 mod args;
 mod data_routes;
+mod faults;
 mod load;
 mod news_store;
 mod order_request;
@@ -20,6 +22,7 @@ mod position_routes;
 mod refusals;
 mod server;
 mod state;
+mod stream;
 mod views;
 
 use std::sync::Arc;
@@ -30,6 +33,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use admin_routes::{Book, ClockAnswer, FillView, MarketDescription};
 pub use args::{ExchangeArgs, LISTEN_DEFAULT, SEED_DEFAULT, Settings, Source, WARMUP_DAYS_DEFAULT};
+pub use faults::{
+    FaultCounts, FaultKind, FaultPlan, FaultReport, FaultRule, Milliseconds, Rest, RuleReport,
+};
 pub use load::load_world;
 pub use news_store::NewsStore;
 pub use server::serve;
@@ -57,5 +63,6 @@ pub async fn run(args: ExchangeArgs, shutdown: CancellationToken) -> anyhow::Res
         .await
         .context("loading the market")??;
     let state = ExchangeState::new(world, settings.exchange, settings.keys, settings.pacing);
+    let state = state.with_faults(settings.faults);
     serve(listener, Arc::new(state), shutdown).await
 }

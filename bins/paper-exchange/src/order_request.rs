@@ -78,31 +78,31 @@ fn order_type(request: &wire::OrderRequest) -> Result<OrderType, OrderRefusal> {
         .order_type
         .as_ref()
         .ok_or_else(|| required("type"))?;
-    let stops = [
-        request.stop_price,
-        request.trail_price,
-        request.trail_percent,
-    ];
-    match (order_type, request.limit_price) {
-        (wire::OrderType::Market | wire::OrderType::Limit, _)
-            if stops.iter().any(Option::is_some) =>
-        {
-            Err(OrderRefusal::malformed(format!(
-                "{order_type} orders require no stop or trail price"
-            )))
+    let (stop, limit) = (request.stop_price, request.limit_price);
+    let unwanted = |what: &str| {
+        OrderRefusal::malformed(format!("{order_type} orders require no {what} price"))
+    };
+    let wanted =
+        |what: &str| OrderRefusal::malformed(format!("{order_type} orders require a {what} price"));
+    if request.trail_price.is_some() || request.trail_percent.is_some() {
+        return Err(unwanted("trail"));
+    }
+    match order_type {
+        wire::OrderType::Market | wire::OrderType::Limit if stop.is_some() => Err(unwanted("stop")),
+        wire::OrderType::Market | wire::OrderType::Stop if limit.is_some() => {
+            Err(unwanted("limit"))
         }
-        (wire::OrderType::Market, None) => Ok(OrderType::Market),
-        (wire::OrderType::Market, Some(_)) => Err(OrderRefusal::malformed(
-            "market orders require no limit price",
-        )),
-        (wire::OrderType::Limit, Some(limit)) => Ok(OrderType::Limit(limit)),
-        (wire::OrderType::Limit, None) => Err(OrderRefusal::malformed(
-            "limit orders require a limit price",
-        )),
-        (wire::OrderType::Other(other), _) => Err(OrderRefusal::malformed(format!(
+        wire::OrderType::Market => Ok(OrderType::Market),
+        wire::OrderType::Limit => Ok(OrderType::Limit(limit.ok_or_else(|| wanted("limit"))?)),
+        wire::OrderType::Stop => Ok(OrderType::Stop(stop.ok_or_else(|| wanted("stop"))?)),
+        wire::OrderType::StopLimit => Ok(OrderType::StopLimit {
+            stop: stop.ok_or_else(|| wanted("stop"))?,
+            limit: limit.ok_or_else(|| wanted("limit"))?,
+        }),
+        wire::OrderType::Other(other) => Err(OrderRefusal::malformed(format!(
             "invalid order type: {other:.40}"
         ))),
-        (other, _) => Err(not_played(format_args!("order type {other}"))),
+        wire::OrderType::TrailingStop => Err(not_played(format_args!("order type {order_type}"))),
     }
 }
 

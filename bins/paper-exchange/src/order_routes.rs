@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use rawe_alpaca::types as wire;
-use rawe_core::AssetClass;
+use rawe_core::{AssetClass, Timestamp};
 use rawe_market::{Exchange, NewOrder, Order, OrderRefusal, Side};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::account_routes::class_named;
+use crate::faults::OrderFate;
 use crate::order_request::new_order;
 use crate::params::Params;
 use crate::refusals::{Answer, ApiRefusal};
@@ -27,21 +29,22 @@ const LIST_MAX: usize = 500;
 
 pub(crate) async fn create(
     State(state): State<Arc<ExchangeState>>,
+    fate: Option<Extension<OrderFate>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer<Json<wire::Order>> {
     let body = body.map_err(|rejection| {
         ApiRefusal::coded(rejection.status(), 40_010_001, rejection.body_text())
     })?;
-    let mut exchange = state.exchange();
+    let fate = fate.map(|Extension(fate)| fate).unwrap_or_default();
     let order = new_order(&body)
-        .and_then(|order| take(&mut exchange, &order))
+        .and_then(|order| fate.take(&state, &order))
         .inspect_err(|refusal| {
             tracing::info!(
                 event = "order_refused",
                 status = refusal.status,
                 code = refusal.code,
                 reason = %refusal.message,
-                market_time = %exchange.now().to_rfc3339(),
+                market_time = %state.now().to_rfc3339(),
                 "the exchange refused an order"
             );
         })?;
@@ -52,6 +55,12 @@ pub(crate) async fn create(
 pub(crate) fn take(exchange: &mut Exchange, order: &NewOrder) -> Result<wire::Order, OrderRefusal> {
     let data = Arc::clone(exchange.data());
     let taken = views::order(&data, exchange.submit(order)?);
+    tell_taken(&taken, exchange.now());
+    Ok(taken)
+}
+
+/// Tells of an order that was taken.
+pub(crate) fn tell_taken(taken: &wire::Order, now: Timestamp) {
     tracing::info!(
         event = "order_taken",
         order_id = %taken.id,
@@ -61,10 +70,9 @@ pub(crate) fn take(exchange: &mut Exchange, order: &NewOrder) -> Result<wire::Or
         status = %taken.status,
         filled_qty = taken.filled_qty.map(tracing::field::display),
         price = taken.filled_avg_price.map(tracing::field::display),
-        market_time = %exchange.now().to_rfc3339(),
+        market_time = %now.to_rfc3339(),
         "the exchange took an order"
     );
-    Ok(taken)
 }
 
 pub(crate) async fn list(
@@ -73,7 +81,8 @@ pub(crate) async fn list(
 ) -> Answer<Json<Vec<wire::Order>>> {
     let wanted = OrderFilter::read(&params).map_err(ApiRefusal::malformed)?;
     let exchange = state.exchange();
-    let matching = |order: &&Order| wanted.accepts(&exchange, order);
+    let matching =
+        |order: &&Order| wanted.accepts(&exchange, order) && !state.faults.hides(order.id);
     let orders = exchange.orders().iter();
     let view = |order: &Order| views::order(&state.data, order);
     Ok(Json(if wanted.newest_first {
@@ -98,8 +107,8 @@ struct OrderFilter<'a> {
     open: Option<bool>,
     limit: usize,
     newest_first: bool,
-    after: Option<rawe_core::Timestamp>,
-    until: Option<rawe_core::Timestamp>,
+    after: Option<Timestamp>,
+    until: Option<Timestamp>,
     symbols: Vec<&'a str>,
     side: Option<Side>,
     class: Option<AssetClass>,
@@ -157,6 +166,7 @@ pub(crate) async fn get_one(
     let exchange = state.exchange();
     let order = exchange
         .order(id)
+        .filter(|order| !state.faults.hides(order.id))
         .ok_or_else(|| not_found(&id.to_string()))?;
     Ok(Json(views::order(&state.data, order)))
 }
@@ -171,6 +181,7 @@ pub(crate) async fn get_by_client_id(
     let exchange = state.exchange();
     let order = exchange
         .order_by_client_id(id)
+        .filter(|order| !state.faults.hides(order.id))
         .ok_or_else(|| not_found(id))?;
     Ok(Json(views::order(&state.data, order)))
 }

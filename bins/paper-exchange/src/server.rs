@@ -9,13 +9,15 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::faults::{self, FaultyListener, Line};
 use crate::refusals::ApiRefusal;
 use crate::state::ExchangeState;
-use crate::{account_routes, admin_routes, data_routes, order_routes, pacing, position_routes};
+use crate::{
+    account_routes, admin_routes, data_routes, order_routes, pacing, position_routes, stream,
+};
 
 /// Largest request body, bytes: an order is a few hundred.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -43,11 +45,14 @@ pub async fn serve(
         "the paper exchange listens on http://{address}"
     );
     let clock = pacing::start(Arc::clone(&state), shutdown.clone());
-    // Answers are small and a pacer waits for each: nothing may wait for a fuller packet. A socket
-    // that refuses the option is only slower.
-    let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
-    let served = axum::serve(listener, router(state))
-        .with_graceful_shutdown(shutdown.clone().cancelled_owned())
+    let sockets = state.shutdown.clone();
+    let server_shutdown = shutdown.clone();
+    let service = router(state).into_make_service_with_connect_info::<Line>();
+    let served = axum::serve(FaultyListener(listener), service)
+        .with_graceful_shutdown(async move {
+            server_shutdown.cancelled().await;
+            sockets.cancel();
+        })
         .await
         .context("serving the exchange");
     shutdown.cancel();
@@ -64,12 +69,21 @@ pub(crate) fn router(state: Arc<ExchangeState>) -> Router {
         .layer(middleware::from_fn_with_state(
             Arc::clone(&state),
             check_keys,
+        ))
+        .route("/stream", get(stream::open))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&state),
+            faults::inject,
         ));
     Router::new()
         .route("/rawe/v1/health", get(admin_routes::health))
         .route("/rawe/v1/market", get(admin_routes::market))
         .route("/rawe/v1/clock", post(admin_routes::set_clock))
         .route("/rawe/v1/book", get(admin_routes::book))
+        .route(
+            "/rawe/v1/faults",
+            get(faults::report).post(faults::set).delete(faults::clear),
+        )
         .merge(keyed)
         .fallback(no_such_endpoint)
         .method_not_allowed_fallback(no_such_method)

@@ -1,13 +1,18 @@
 //! What the server holds: the market's data and news, which never change, and the one account,
-//! behind a lock that is never held over an await.
+//! behind a lock that is never held over an await. Giving the lock back publishes what happened to
+//! orders meanwhile.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rawe_core::Timestamp;
 use rawe_market::{Exchange, ExchangeConfig, MarketData};
 use secrecy::{ExposeSecret, SecretString};
+use tokio_util::sync::CancellationToken;
 
+use crate::faults::{FaultPlan, Faults};
 use crate::news_store::NewsStore;
+use crate::stream::Updates;
 
 /// The market to serve.
 #[derive(Debug)]
@@ -70,13 +75,18 @@ pub struct ExchangeState {
     pub(crate) warmup_until: Timestamp,
     pub(crate) keys: Keys,
     pub(crate) pacing: Pacing,
+    pub(crate) faults: Faults,
+    pub(crate) updates: Updates,
+    /// Cancelled when the server ends: sockets are not requests that end by themselves.
+    pub(crate) shutdown: CancellationToken,
     exchange: Mutex<Exchange>,
 }
 
 impl ExchangeState {
     /// A fresh account on `world`, its clock at the end of the warm-up.
     pub fn new(world: World, config: ExchangeConfig, keys: Keys, pacing: Pacing) -> Self {
-        let exchange = Exchange::new(Arc::clone(&world.data), config, world.warmup_until);
+        let mut exchange = Exchange::new(Arc::clone(&world.data), config, world.warmup_until);
+        exchange.watch_orders();
         Self {
             data: world.data,
             news: world.news,
@@ -85,17 +95,59 @@ impl ExchangeState {
             warmup_until: world.warmup_until,
             keys,
             pacing,
+            faults: Faults::default(),
+            updates: Updates::default(),
+            shutdown: CancellationToken::new(),
             exchange: Mutex::new(exchange),
         }
     }
 
+    /// Sets what is to go wrong.
+    #[must_use]
+    pub fn with_faults(mut self, plan: FaultPlan) -> Self {
+        self.faults = Faults::new(plan);
+        self
+    }
+
     /// The account. A handler that panicked leaves it consistent: each change is checked first.
-    pub(crate) fn exchange(&self) -> MutexGuard<'_, Exchange> {
-        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn exchange(&self) -> ExchangeGuard<'_> {
+        ExchangeGuard {
+            exchange: self.exchange.lock().unwrap_or_else(PoisonError::into_inner),
+            updates: &self.updates,
+        }
     }
 
     /// The virtual now.
     pub fn now(&self) -> Timestamp {
         self.exchange().now()
+    }
+}
+
+/// The account, for as long as it is locked.
+pub(crate) struct ExchangeGuard<'a> {
+    exchange: MutexGuard<'a, Exchange>,
+    updates: &'a Updates,
+}
+
+impl Deref for ExchangeGuard<'_> {
+    type Target = Exchange;
+
+    fn deref(&self) -> &Exchange {
+        &self.exchange
+    }
+}
+
+impl DerefMut for ExchangeGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Exchange {
+        &mut self.exchange
+    }
+}
+
+impl Drop for ExchangeGuard<'_> {
+    /// Publishes before the lock is given back, so that updates keep the order of the changes.
+    fn drop(&mut self) {
+        for event in self.exchange.take_order_events() {
+            self.updates.publish(self.exchange.data(), &event);
+        }
     }
 }

@@ -111,6 +111,8 @@ pub(crate) fn order(data: &MarketData, order: &Order) -> wire::Order {
     let order_type = match order.order_type {
         OrderType::Market => wire::OrderType::Market,
         OrderType::Limit(_) => wire::OrderType::Limit,
+        OrderType::Stop(_) => wire::OrderType::Stop,
+        OrderType::StopLimit { .. } => wire::OrderType::StopLimit,
     };
     let (qty, notional) = match order.amount {
         Amount::Quantity(quantity) => (Some(quantity.normalize()), None),
@@ -149,10 +151,10 @@ pub(crate) fn order(data: &MarketData, order: &Order) -> wire::Order {
             TimeInForce::Ioc => wire::TimeInForce::Ioc,
         }),
         limit_price: match order.order_type {
-            OrderType::Market => None,
-            OrderType::Limit(limit) => Some(limit.normalize()),
+            OrderType::Market | OrderType::Stop(_) => None,
+            OrderType::Limit(limit) | OrderType::StopLimit { limit, .. } => Some(limit.normalize()),
         },
-        stop_price: None,
+        stop_price: order.order_type.stop().map(|stop| stop.normalize()),
         status: status(order),
         extended_hours: false,
         legs: None,
@@ -181,6 +183,7 @@ fn status(order: &Order) -> wire::OrderStatus {
     match order.status {
         Ours::Accepted => wire::OrderStatus::Accepted,
         Ours::New => wire::OrderStatus::New,
+        Ours::PartiallyFilled => wire::OrderStatus::PartiallyFilled,
         Ours::Filled => wire::OrderStatus::Filled,
         Ours::Canceled => wire::OrderStatus::Canceled,
         Ours::Expired => wire::OrderStatus::Expired,

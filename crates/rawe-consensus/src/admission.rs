@@ -12,10 +12,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Deref;
 
 use chrono::TimeDelta;
+use rawe_core::channels::STANCES_STREAM;
 use rawe_core::signing::{Authentication, Binding, PublicKey, verify};
 use rawe_core::{
     AgentId, AgentRef, ArbitrageSignal, BootId, Direction, Refusal, RefusalCode, Roster, RoundVote,
-    Symbol, Timestamp, parse_signal,
+    StanceMessage, Symbol, Timestamp, parse_signal,
 };
 
 use crate::config::Rules;
@@ -203,7 +204,25 @@ impl Admission {
                 None => Ok(()),
             };
         };
-        if self.roster.by_id(&reference.id).is_none() || !self.must_sign(&reference.id) {
+        let channel = self.post.as_ref().map(|post| post.binding.channel.as_str());
+        self.check_agent(payload, &reference.id, channel.unwrap_or_default())
+    }
+
+    /// Reads an entry of `rawe:stances`, signed where its agent must sign: stances decide exits.
+    /// An old one sent again changes nothing, because the newest scan of an agent stands.
+    ///
+    /// # Errors
+    /// The refusal; these are counted by the caller, as stances are no votes.
+    pub fn read_stances(&self, payload: &[u8]) -> Result<StanceMessage, Refusal> {
+        let message: StanceMessage = serde_json::from_slice(payload)
+            .map_err(|error| Refusal::new(RefusalCode::NotJson, error.to_string()))?;
+        self.check_agent(payload, &message.agent.id, STANCES_STREAM)?;
+        Ok(message)
+    }
+
+    /// Whether the message is signed by this agent for this channel, if it must be.
+    fn check_agent(&self, payload: &[u8], id: &AgentId, channel: &str) -> Result<(), Refusal> {
+        if self.roster.by_id(id).is_none() || !self.must_sign(id) {
             return Ok(());
         }
         let post = self.post.as_ref().ok_or_else(|| {
@@ -212,8 +231,8 @@ impl Admission {
                 "this engine was not told its deployment and channel",
             )
         })?;
-        let keys = self.keys.get(&reference.id).map_or(&[][..], Vec::as_slice);
-        verify(payload, keys, &post.binding)
+        let keys = self.keys.get(id).map_or(&[][..], Vec::as_slice);
+        verify(payload, keys, &post.binding.on(channel))
     }
 
     fn must_sign(&self, id: &AgentId) -> bool {

@@ -32,5 +32,6 @@ pub use event::{
 };
 pub use hindsight::HindsightTracker;
 pub use quorum::quorum_directions;
+pub use standing::StanceBook;
 pub use weights::Weights;
 pub use weights_rules::{Voting, WeightsConfig};

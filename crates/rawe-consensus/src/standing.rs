@@ -113,16 +113,16 @@ impl PairSums {
     }
 }
 
-/// All agents' standing votes.
+/// All agents' standing votes, and how alike the agents are.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct StanceBook {
+pub struct StanceBook {
     agents: BTreeMap<AgentId, AgentStances>,
     pairs: BTreeMap<(AgentId, AgentId), PairSums>,
 }
 
 impl StanceBook {
     /// Takes a scan's stances. Returns whether they were news: older or future ones are ignored.
-    pub(crate) fn apply(&mut self, message: &StanceMessage, now: Timestamp) -> bool {
+    pub fn apply(&mut self, message: &StanceMessage, now: Timestamp) -> bool {
         let id = &message.agent.id;
         let entry = self.agents.entry(id.clone()).or_default();
         let outdated = entry
@@ -206,9 +206,21 @@ impl StanceBook {
             .count()
     }
 
+    /// Pearson's correlation of two agents' recent expert values, -1..1. `None` with too few
+    /// scans of the same instants, or where one of the two never changes its mind.
+    pub fn correlation(&self, one: &AgentId, other: &AgentId) -> Option<f64> {
+        let (first, second) = if one < other {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        let key = (first.clone(), second.clone());
+        self.pairs.get(&key).and_then(PairSums::correlation)
+    }
+
     /// N / (1 + (N-1) mean pairwise correlation), within 1..=N: how many independent votes
     /// `voters` agents are worth (Kish's design effect). `None` until a pair has enough scans.
-    pub(crate) fn effective_votes(&self, voters: usize) -> Option<f64> {
+    pub fn effective_votes(&self, voters: usize) -> Option<f64> {
         let correlations: Vec<f64> = self
             .pairs
             .values()

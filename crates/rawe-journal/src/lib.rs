@@ -1,16 +1,32 @@
-//! The journal of decisions and intents, on SQLite.
+//! The journal of everything that the engine decides and does, on SQLite.
 //!
-//! Append-only by trigger, in write-ahead mode, so that `rawe why` can read while the engine
-//! writes. What an intent means and when it must be on record is `rawe-execution`'s; here it is
-//! only made durable.
+//! Append-only by trigger, in write-ahead mode, so that `rawe why` can read while the engine writes.
+//! [`SqliteJournal`] is the one writer, [`JournalReader`] is for people, [`export`] for other
+//! programs, and [`retention`] for files that have grown. What an entry means and when it must be on record is `rawe-execution`'s; here it
+//! is only made durable and found again.
 
-mod read;
+pub mod audit;
+mod checkpoint;
+mod earlier;
+pub mod export;
+mod migrations;
+mod orders;
+mod reader;
+mod results;
+pub mod retention;
+mod rounds;
+mod rows;
 mod schema;
 mod sqlite;
+mod tables;
 
-pub use read::{JournalOrder, OutcomeCount};
+pub use orders::JournalOrder;
+pub use reader::{Filter, JournalReader};
+pub use results::{KnownPrice, OpenPosition};
+pub use rounds::OutcomeCount;
 pub use schema::OpenError;
 pub use sqlite::{Durability, SqliteJournal};
+pub use tables::EVENT_TABLES;
 
 #[cfg(test)]
 mod tests;

@@ -1,20 +1,36 @@
-//! Writing: one connection, one committed transaction per call.
+//! Writing: one connection, one committed transaction per call, one count over all tables.
 
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::SecondsFormat;
 use rawe_core::{ClientOrderId, Purpose, RoundRecord, Symbol, Timestamp};
 use rawe_execution::broker::OrderReport;
 use rawe_execution::journal::{Intent, Journal, JournalEntry, JournalError, Resolution};
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::Connection;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::schema::{OpenError, is_ours, prepare};
+use crate::checkpoint::Checkpointer;
+use crate::earlier;
+use crate::rows::{HISTORY_TABLES, decode, encode, insertion};
+use crate::schema::{OpenError, prepare, version_of};
+use crate::tables::EVENT_TABLES;
 
 /// How long a call waits for another process that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Statements kept ready: one for each table, three for transactions, and those that read.
+const STATEMENTS: usize = 48;
+
+/// SQLite's own memory for pages, KiB. The journal is written at its ends and read at the start.
+const CACHE_KIB: i64 = 512;
+
+/// What the write-ahead file keeps when it begins anew, bytes: room that need not be asked for
+/// again, which makes flushing cheaper.
+const WAL_KEPT_BYTES: i64 = 4 * 1024 * 1024;
+
+/// What a commit costs the write-ahead file beside its records: a page and its frame or two.
+const COMMIT_BYTES: u64 = 8 * 1024;
 
 /// What a commit survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
@@ -27,21 +43,35 @@ pub enum Durability {
     Synced,
 }
 
-/// The journal in a file.
+/// The journal in a file, to be written by one process.
 #[derive(Debug)]
 pub struct SqliteJournal {
+    // Dropped in this order: the copying thread before the connection, the lock last.
+    checkpointer: Option<Checkpointer>,
     pub(crate) connection: Connection,
+    _lock: Option<File>,
+    next_seq: i64,
+    buffer: Vec<u8>,
 }
 
 impl SqliteJournal {
-    /// Opens the journal, making the file if it is not there.
+    /// Opens the journal, making the file if it is not there, and holds it until dropped.
     ///
     /// # Errors
-    /// When the file is not a journal, damaged, of a newer version, or cannot be written.
+    /// When the file is not a journal, damaged, of a newer version, held by another process, or
+    /// cannot be written.
     pub fn open(path: &Path, durability: Durability) -> Result<Self, OpenError> {
         let failed = |error: rusqlite::Error| OpenError::of(path, &error);
+        let lock = hold(path)?;
         let connection = Connection::open(path).map_err(failed)?;
-        Self::over(connection, path, durability)
+        let mut journal = Self::over(connection, path, durability)?;
+        let checkpointer = Checkpointer::start(path).map_err(|error| OpenError::Unusable {
+            path: path.display().to_string(),
+            reason: format!("starting the thread that copies it: {error}"),
+        })?;
+        journal.checkpointer = Some(checkpointer);
+        journal._lock = Some(lock);
+        Ok(journal)
     }
 
     /// A journal that is gone with the process: for replays and tests.
@@ -55,24 +85,6 @@ impl SqliteJournal {
         Self::over(connection, path, Durability::Written)
     }
 
-    /// Opens an existing journal for reading only, also while the engine writes to it.
-    ///
-    /// # Errors
-    /// When there is no such file, or it is not a sound journal of ours.
-    pub fn open_read_only(path: &Path) -> Result<Self, OpenError> {
-        let failed = |error: rusqlite::Error| OpenError::of(path, &error);
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        if is_ours(&connection, path)? {
-            Ok(Self { connection })
-        } else {
-            Err(OpenError::Foreign {
-                path: path.display().to_string(),
-            })
-        }
-    }
-
     fn over(
         mut connection: Connection,
         path: &Path,
@@ -81,7 +93,7 @@ impl SqliteJournal {
         let failed = |error: rusqlite::Error| OpenError::of(path, &error);
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
         // Nothing is written before the file is known to be ours.
-        is_ours(&connection, path)?;
+        version_of(&connection, path)?;
         connection
             .pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
             .map_err(failed)?;
@@ -91,13 +103,105 @@ impl SqliteJournal {
         };
         connection
             .pragma_update(None, "synchronous", synchronous)
-            .map_err(failed)?;
-        connection
-            .pragma_update(None, "foreign_keys", true)
+            .and_then(|()| connection.pragma_update(None, "cache_size", -CACHE_KIB))
             .map_err(failed)?;
         prepare(&mut connection, path)?;
-        Ok(Self { connection })
+        // From here on the copying thread does it.
+        connection
+            .pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))
+            .and_then(|()| {
+                let kept = WAL_KEPT_BYTES;
+                connection.pragma_update_and_check(None, "journal_size_limit", kept, |_| Ok(()))
+            })
+            .map_err(failed)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        let next_seq = newest_seq(&connection).map_err(failed)? + 1;
+        Ok(Self {
+            checkpointer: None,
+            connection,
+            _lock: None,
+            next_seq,
+            buffer: Vec::new(),
+        })
     }
+
+    fn append(&mut self, entries: &[JournalEntry]) -> Result<u64, JournalError> {
+        let run = |statement: &str| {
+            self.connection
+                .prepare_cached(statement)
+                .and_then(|mut statement| statement.execute([]))
+                .map_err(failed("committing entries"))
+        };
+        let alone = entries.len() == 1;
+        if !alone {
+            run("BEGIN IMMEDIATE")?;
+        }
+        let mut bytes = COMMIT_BYTES;
+        for entry in entries {
+            bytes += insert(&self.connection, self.next_seq, entry, &mut self.buffer)?;
+            self.next_seq += 1;
+        }
+        if !alone {
+            run("COMMIT")?;
+        }
+        Ok(bytes)
+    }
+}
+
+/// Takes the lock that one writer has. It goes with the process, however that ends.
+pub(crate) fn hold(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let unusable = |error: &std::io::Error| OpenError::Unusable {
+        path: path.display().to_string(),
+        reason: format!("its lock {}: {error}", Path::new(&name).display()),
+    };
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&name)
+        .map_err(|error| unusable(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Held {
+            path: path.display().to_string(),
+        }),
+        Err(TryLockError::Error(error)) => Err(unusable(&error)),
+    }
+}
+
+/// The newest `seq` of all tables, 0 if there is none.
+pub(crate) fn newest_seq(connection: &Connection) -> rusqlite::Result<i64> {
+    let mut newest = 0;
+    for table in EVENT_TABLES {
+        let query = format!("SELECT ifnull(max(seq), 0) FROM log_{table}");
+        newest = newest.max(connection.query_row(&query, [], |row| row.get(0))?);
+    }
+    Ok(newest)
+}
+
+/// Inserts an entry; how long its record is, bytes.
+fn insert(
+    connection: &Connection,
+    seq: i64,
+    entry: &JournalEntry,
+    buffer: &mut Vec<u8>,
+) -> Result<u64, JournalError> {
+    const DOING: &str = "committing entries";
+    buffer.clear();
+    encode(entry, buffer)?;
+    let record = std::str::from_utf8(buffer).map_err(failed(DOING))?;
+    let mut statement = connection
+        .prepare_cached(insertion(entry))
+        .map_err(failed(DOING))?;
+    let inserted = if let JournalEntry::Round(round) = entry {
+        statement.execute((seq, record, round.asset.as_str(), round.outcome.as_str()))
+    } else {
+        statement.execute((seq, record))
+    };
+    inserted.map_err(failed(DOING))?;
+    Ok(u64::try_from(record.len()).unwrap_or(0))
 }
 
 /// Makes a [`JournalError`] of what was being done and any error.
@@ -108,125 +212,70 @@ pub(crate) fn failed<E: std::fmt::Display>(doing: &'static str) -> impl Fn(E) ->
     }
 }
 
-/// A time as it is stored: sortable text.
-fn time_text(at: Timestamp) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
-fn json<T: Serialize>(doing: &'static str, value: &T) -> Result<String, JournalError> {
-    serde_json::to_string(value).map_err(failed(doing))
-}
-
-/// Runs a query whose only column is a JSON record.
-pub(crate) fn records<T: DeserializeOwned>(
+/// Every entry of these tables, in the order in which they were committed.
+pub(crate) fn entries_of(
     connection: &Connection,
-    doing: &'static str,
-    query: &str,
-    parameters: impl rusqlite::Params,
-) -> Result<Vec<T>, JournalError> {
-    let mut statement = connection.prepare_cached(query).map_err(failed(doing))?;
-    let rows = statement
-        .query_map(parameters, |row| row.get::<_, String>(0))
-        .map_err(failed(doing))?;
-    rows.map(|text| {
-        let text = text.map_err(failed(doing))?;
-        serde_json::from_str(&text).map_err(failed(doing))
-    })
-    .collect()
+    tables: &[&'static str],
+    condition: &str,
+    parameters: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<(i64, JournalEntry)>, JournalError> {
+    const DOING: &str = "reading what happened";
+    let mut entries = Vec::new();
+    for table in tables {
+        let query = format!("SELECT seq, record FROM {table} {condition}");
+        let mut statement = connection.prepare_cached(&query).map_err(failed(DOING))?;
+        let mut rows = statement.query(parameters).map_err(failed(DOING))?;
+        while let Some(row) = rows.next().map_err(failed(DOING))? {
+            let seq = row.get(0).map_err(failed(DOING))?;
+            let record = row.get_ref(1).map_err(failed(DOING))?;
+            let record = record.as_str().map_err(failed(DOING))?;
+            entries.push((seq, decode(table, record)?));
+        }
+    }
+    entries.sort_unstable_by_key(|(seq, _)| *seq);
+    Ok(entries)
 }
 
 impl Journal for SqliteJournal {
     fn commit(&mut self, entries: &[JournalEntry]) -> Result<(), JournalError> {
-        const DOING: &str = "committing entries";
-        let transaction = self.connection.transaction().map_err(failed(DOING))?;
-        for entry in entries {
-            let text = json(DOING, entry)?;
-            transaction
-                .prepare_cached("INSERT INTO events (entry) VALUES (?1)")
-                .and_then(|mut statement| statement.execute([text]))
-                .map_err(failed(DOING))?;
+        if entries.is_empty() {
+            return Ok(());
         }
-        transaction.commit().map_err(failed(DOING))
+        let first = self.next_seq;
+        match self.append(entries) {
+            Ok(bytes) => {
+                if let Some(checkpointer) = &mut self.checkpointer {
+                    checkpointer.committed(bytes);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.next_seq = first;
+                if !self.connection.is_autocommit() {
+                    // If this fails too, so does the next commit, and nothing is sent either way.
+                    let _ = self.connection.execute_batch("ROLLBACK");
+                }
+                Err(error)
+            }
+        }
     }
 
     fn history(&self) -> Result<Vec<JournalEntry>, JournalError> {
-        records(
-            &self.connection,
-            "reading what happened",
-            "SELECT entry FROM events WHERE entry ->> '$.entry' <> 'hindsight' ORDER BY seq",
-            [],
-        )
+        let entries = entries_of(&self.connection, &HISTORY_TABLES, "", &[])?;
+        Ok(entries.into_iter().map(|(_, entry)| entry).collect())
     }
 
     fn record_round(&mut self, round: &RoundRecord) -> Result<(), JournalError> {
-        const DOING: &str = "recording a round";
-        let record = json(DOING, round)?;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO rounds (round_id, asset, closed_at, outcome, decision_id, record)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )
-            .and_then(|mut statement| {
-                statement.execute((
-                    &round.round_id,
-                    round.asset.as_str(),
-                    time_text(round.closed),
-                    round.outcome.as_str(),
-                    round
-                        .decision_id
-                        .as_ref()
-                        .map(rawe_core::DecisionId::as_str),
-                    record,
-                ))
-            })
-            .map_err(failed(DOING))?;
-        Ok(())
+        self.commit(&[JournalEntry::Round(Box::new(round.clone()))])
     }
 
     fn record_intent(&mut self, intent: &Intent) -> Result<(), JournalError> {
-        const DOING: &str = "recording an intent";
-        let record = json(DOING, intent)?;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO intents
-                 (client_order_id, decision_id, round_id, asset, purpose, decided_at, record)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )
-            .and_then(|mut statement| {
-                statement.execute((
-                    intent.order.client_order_id.as_str(),
-                    intent.decision_id.as_str(),
-                    &intent.round_id,
-                    intent.order.symbol.as_str(),
-                    intent.purpose.to_string(),
-                    time_text(intent.decided_at),
-                    record,
-                ))
-            })
-            .map_err(failed(DOING))?;
-        Ok(())
+        self.commit(&[JournalEntry::Intent(intent.clone())])
     }
 
     fn record_report(&mut self, at: Timestamp, report: &OrderReport) -> Result<(), JournalError> {
-        const DOING: &str = "recording a report";
-        let record = json(DOING, report)?;
-        let status = json(DOING, &report.status)?;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO reports (client_order_id, at, status, filled_quantity, record)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-            )
-            .and_then(|mut statement| {
-                statement.execute((
-                    &report.client_order_id,
-                    time_text(at),
-                    status.trim_matches('"'),
-                    report.filled_quantity.to_string(),
-                    record,
-                ))
-            })
-            .map_err(failed(DOING))?;
-        Ok(())
+        let report = Box::new(report.clone());
+        self.commit(&[JournalEntry::Report { at, report }])
     }
 
     fn resolve(
@@ -235,51 +284,18 @@ impl Journal for SqliteJournal {
         at: Timestamp,
         resolution: &Resolution,
     ) -> Result<(), JournalError> {
-        const DOING: &str = "recording the end of an intent";
-        let record = json(DOING, resolution)?;
-        let transaction = self.connection.transaction().map_err(failed(DOING))?;
-        let intent: i64 = transaction
-            .query_row(
-                "SELECT max(seq) FROM intents WHERE client_order_id = ?1",
-                [id.as_str()],
-                |row| row.get::<_, Option<i64>>(0),
-            )
-            .map_err(failed(DOING))?
-            .ok_or_else(|| failed(DOING)(format!("there is no intent {id}")))?;
-        let present: Option<String> = transaction
-            .query_row(
-                "SELECT record FROM resolutions WHERE intent_seq = ?1",
-                [intent],
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(failed(DOING))?;
-        if present.as_ref() == Some(&record) {
+        if earlier::has_end(&self.connection, id, resolution)? {
             return Ok(());
         }
-        if present.is_some() {
-            return Err(failed(DOING)(format!(
-                "intent {id} already has another end"
-            )));
-        }
-        transaction
-            .execute(
-                "INSERT INTO resolutions (intent_seq, client_order_id, at, record)
-                 VALUES (?1, ?2, ?3, ?4)",
-                (intent, id.as_str(), time_text(at), record),
-            )
-            .map_err(failed(DOING))?;
-        transaction.commit().map_err(failed(DOING))
+        self.commit(&[JournalEntry::Resolved {
+            at,
+            client_order_id: id.clone(),
+            resolution: resolution.clone(),
+        }])
     }
 
     fn unresolved(&self) -> Result<Vec<Intent>, JournalError> {
-        records(
-            &self.connection,
-            "reading the intents without an end",
-            "SELECT record FROM intents
-             WHERE seq NOT IN (SELECT intent_seq FROM resolutions) ORDER BY seq",
-            [],
-        )
+        earlier::unresolved(&self.connection)
     }
 
     fn latest_resolved(
@@ -287,36 +303,14 @@ impl Journal for SqliteJournal {
         asset: &Symbol,
         purpose: Purpose,
     ) -> Result<Option<ClientOrderId>, JournalError> {
-        const DOING: &str = "reading the newest ended intent";
-        let id: Option<String> = self
-            .connection
-            .query_row(
-                "SELECT i.client_order_id FROM intents i JOIN resolutions r ON r.intent_seq = i.seq
-                 WHERE i.asset = ?1 AND i.purpose = ?2 ORDER BY r.seq DESC LIMIT 1",
-                (asset.as_str(), purpose.to_string()),
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(failed(DOING))?;
-        Ok(id.and_then(|id| ClientOrderId::parse_ours(&id)))
+        earlier::latest_resolved(&self.connection, asset, purpose)
     }
 
     fn round(&self, round_id: &str) -> Result<Option<RoundRecord>, JournalError> {
-        let mut found: Vec<RoundRecord> = records(
-            &self.connection,
-            "reading a round",
-            "SELECT record FROM rounds WHERE round_id = ?1 ORDER BY seq DESC LIMIT 1",
-            [round_id],
-        )?;
-        Ok(found.pop())
+        earlier::round(&self.connection, round_id)
     }
 
     fn intents(&self, asset: &Symbol) -> Result<Vec<Intent>, JournalError> {
-        records(
-            &self.connection,
-            "reading the intents of an asset",
-            "SELECT record FROM intents WHERE asset = ?1 ORDER BY seq",
-            [asset.as_str()],
-        )
+        earlier::intents(&self.connection, asset)
     }
 }

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use crate::asset::{Asset, QUANTITY_DECIMALS, money, stable_uuid};
 use crate::data::AssetIndex;
 use crate::exchange::Exchange;
-use crate::matching::{satisfies, units_for};
+use crate::matching::{satisfies, touches, units_for};
 use crate::order::{
     Amount, NewOrder, Order, OrderStatus, OrderType, PositionIntent, Reserved, Side, TimeInForce,
 };
@@ -33,10 +33,11 @@ impl Exchange {
         let client_order_id = self.checked_client_id(order.client_order_id.as_deref(), number)?;
         let (index, asset) = self.tradable_asset(&order.symbol)?;
         check_numbers(asset, order.amount, order.order_type)?;
-        check_time_in_force(asset, order.amount, order.time_in_force)?;
+        check_time_in_force(asset, order)?;
         let quote = self.quote(index, order.side).ok_or_else(|| {
             OrderRefusal::forbidden(format!("asset \"{}\" has no market data yet", asset.symbol))
         })?;
+        self.check_stop(index, order)?;
         let effect = self.effect(index, asset, order, quote)?;
         if let Some(specified) = order.position_intent.filter(|i| *i != effect.intent) {
             return Err(OrderRefusal::unprocessable(format!(
@@ -61,6 +62,7 @@ impl Exchange {
             reserved: effect.reserved,
             submitted_at: self.now,
             updated_at: self.now,
+            triggered_at: None,
             expires_at: self.expiry(order.time_in_force),
             filled_at: None,
             canceled_at: None,
@@ -68,6 +70,8 @@ impl Exchange {
             failed_at: None,
             filled_quantity: Decimal::ZERO,
             filled_average_price: None,
+            filled_value: Decimal::ZERO,
+            fill_cap: None,
         })
     }
 
@@ -111,10 +115,8 @@ impl Exchange {
         order: &NewOrder,
         quote: Decimal,
     ) -> Result<Effect, OrderRefusal> {
-        let price = match order.order_type {
-            OrderType::Market => quote,
-            OrderType::Limit(limit) => limit,
-        };
+        let kind = order.order_type;
+        let price = kind.limit(order.side).or(kind.stop()).unwrap_or(quote);
         let (quantity, cost) = match order.amount {
             Amount::Quantity(quantity) => (quantity, money(quantity * price)),
             Amount::Notional(notional) => (units_for(notional, price), notional),
@@ -183,6 +185,16 @@ impl Exchange {
         let existing = self.position(index).quantity.abs();
         let held = self.held_quantity(index, None);
         OrderRefusal::insufficient_quantity(asset.symbol.as_str(), requested, existing, held)
+    }
+
+    /// A stop lies beyond the market: a buy's above it, a sale's below.
+    fn check_stop(&self, index: AssetIndex, order: &NewOrder) -> Result<(), OrderRefusal> {
+        match (order.order_type.stop(), self.price(index)) {
+            (Some(stop), Some(market)) if touches(order.side, stop, market) => Err(
+                OrderRefusal::stop_passed(order.side == Side::Buy, stop, market),
+            ),
+            _ => Ok(()),
+        }
     }
 
     fn check_short(&self, asset: &Asset, amount: Amount) -> Result<(), OrderRefusal> {
@@ -325,43 +337,65 @@ fn check_numbers(asset: &Asset, amount: Amount, kind: OrderType) -> Result<(), O
             asset.symbol
         )));
     }
-    let OrderType::Limit(limit) = kind else {
-        return Ok(());
+    let (stop, limit) = match kind {
+        OrderType::Market => (None, None),
+        OrderType::Limit(limit) => (None, Some(limit)),
+        OrderType::Stop(stop) => (Some(stop), None),
+        OrderType::StopLimit { stop, limit } => (Some(stop), Some(limit)),
     };
-    if limit <= Decimal::ZERO || limit > NUMBER_MAX {
-        return Err(OrderRefusal::malformed("limit price must be > 0"));
+    if stop.is_some() && limit.is_none() && asset.class == AssetClass::Crypto {
+        return Err(OrderRefusal::malformed(
+            "invalid order type for crypto order",
+        ));
+    }
+    for (name, price) in [("stop", stop), ("limit", limit)] {
+        if let Some(price) = price {
+            check_price(asset, name, price)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_price(asset: &Asset, name: &str, price: Decimal) -> Result<(), OrderRefusal> {
+    if price <= Decimal::ZERO || price > NUMBER_MAX {
+        return Err(OrderRefusal::malformed(format!("{name} price must be > 0")));
     }
     let digits = match asset.class {
         AssetClass::Crypto => QUANTITY_DECIMALS,
-        AssetClass::UsEquity if limit >= Decimal::ONE => 2,
+        AssetClass::UsEquity if price >= Decimal::ONE => 2,
         AssetClass::UsEquity => 4,
     };
-    if limit.normalize().scale() > digits {
+    if price.normalize().scale() > digits {
         return Err(OrderRefusal::unprocessable(format!(
-            "invalid limit_price {limit}. sub-penny increment does not fulfill minimum pricing \
+            "invalid {name}_price {price}. sub-penny increment does not fulfill minimum pricing \
              criteria"
         )));
     }
     Ok(())
 }
 
-fn check_time_in_force(
-    asset: &Asset,
-    amount: Amount,
-    time_in_force: TimeInForce,
-) -> Result<(), OrderRefusal> {
+fn check_time_in_force(asset: &Asset, order: &NewOrder) -> Result<(), OrderRefusal> {
+    let (amount, lasting) = (order.amount, order.time_in_force);
     match asset.class {
-        AssetClass::Crypto if time_in_force == TimeInForce::Day => {
+        AssetClass::Crypto if lasting == TimeInForce::Day => {
             Err(OrderRefusal::unprocessable("invalid crypto time_in_force"))
+        }
+        AssetClass::UsEquity
+            if lasting == TimeInForce::Ioc && order.order_type.stop().is_some() =>
+        {
+            let kind = order.order_type.name();
+            Err(OrderRefusal::unprocessable(format!(
+                "invalid time_in_force for {kind} order: must be day or gtc"
+            )))
         }
         AssetClass::UsEquity if !is_fractional(amount) => Ok(()),
         AssetClass::UsEquity if !asset.fractionable => Err(OrderRefusal::forbidden(format!(
             "asset \"{}\" is not fractionable",
             asset.symbol
         ))),
-        AssetClass::UsEquity if time_in_force != TimeInForce::Day => Err(
-            OrderRefusal::unprocessable("fractional orders must be DAY orders"),
-        ),
+        AssetClass::UsEquity if lasting != TimeInForce::Day => Err(OrderRefusal::unprocessable(
+            "fractional orders must be DAY orders",
+        )),
         AssetClass::Crypto | AssetClass::UsEquity => Ok(()),
     }
 }

@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 use crate::asset::{Asset, stable_uuid};
 use crate::data::{AssetIndex, MarketData};
+use crate::events::EventLog;
+use crate::liquidity::Participation;
 use crate::order::{Fill, NewOrder, Order, OrderStatus, Side};
 use crate::position::Position;
 use crate::refusal::OrderRefusal;
@@ -32,6 +34,9 @@ pub struct ExchangeConfig {
     pub order_value_min: Decimal,
     /// The smallest equity that may sell short, USD.
     pub short_equity_min: Decimal,
+    /// The part of a bar's volume that our orders may take, above 0 and at most 1; `None` fills
+    /// every order whole.
+    pub participation_max: Option<Decimal>,
     /// Makes the ids of the account and its orders, so that a run can be repeated.
     pub seed: u64,
 }
@@ -46,6 +51,7 @@ impl Default for ExchangeConfig {
             shorting_enabled: true,
             order_value_min: Decimal::ONE,
             short_equity_min: Decimal::from(2_000),
+            participation_max: None,
             seed: 7,
         }
     }
@@ -79,6 +85,10 @@ pub struct Exchange {
     pub(crate) by_client_id: HashMap<String, usize>,
     pub(crate) positions: BTreeMap<AssetIndex, Position>,
     pub(crate) fills: Vec<Fill>,
+    pub(crate) events: EventLog,
+    pub(crate) participation: BTreeMap<AssetIndex, Participation>,
+    pub(crate) halted: BTreeSet<AssetIndex>,
+    pub(crate) resumed_at: BTreeMap<AssetIndex, Timestamp>,
 }
 
 impl Exchange {
@@ -100,6 +110,10 @@ impl Exchange {
             by_client_id: HashMap::new(),
             positions: BTreeMap::new(),
             fills: Vec::new(),
+            events: EventLog::default(),
+            participation: BTreeMap::new(),
+            halted: BTreeSet::new(),
+            resumed_at: BTreeMap::new(),
         }
     }
 
@@ -154,18 +168,7 @@ impl Exchange {
     /// # Errors
     /// A refusal in Alpaca's words; the book is then unchanged.
     pub fn submit(&mut self, order: &NewOrder) -> Result<&Order, OrderRefusal> {
-        let order = self.checked_order(order)?;
-        let index = self.orders.len();
-        self.by_id.insert(order.id, index);
-        self.by_client_id
-            .insert(order.client_order_id.clone(), index);
-        self.open.insert(index);
-        self.orders.push(order);
-        self.try_fill(index);
-        self.cancel_unfilled_immediate(index);
-        self.orders
-            .get(index)
-            .ok_or_else(|| OrderRefusal::not_found("order not found"))
+        self.take(order, None)
     }
 
     /// Cancels an open order; it is cancelled when this returns.

@@ -3,14 +3,17 @@
 //! [`MarketData`] holds what never changes (assets and bars) and may be shared; an [`Exchange`]
 //! holds one account's money, orders and positions and a virtual clock that only moves forward.
 //! Time is always an argument, nothing is random, and no I/O happens here: `paper-exchange` puts
-//! Alpaca's HTTP API in front, backtests call it directly. It plays no order book, no partial
-//! fills, no extended hours, no interest and no dividends.
+//! Alpaca's HTTP API in front, backtests call it directly. It plays no order book, no
+//! extended hours, no interest and no dividends; fills are partial only if volume is made to
+//! matter ([`liquidity`]).
 
 pub mod account;
 pub mod asset;
 pub mod checks;
 pub mod data;
+pub mod events;
 pub mod exchange;
+pub mod liquidity;
 pub mod matching;
 pub mod order;
 pub mod position;
@@ -20,6 +23,7 @@ pub mod series;
 pub use account::AccountView;
 pub use asset::Asset;
 pub use data::{AssetIndex, MarketData};
+pub use events::{OrderEvent, OrderEventKind};
 pub use exchange::{ClockRefusal, Exchange, ExchangeConfig};
 pub use order::{
     Amount, Fill, NewOrder, Order, OrderStatus, OrderType, PositionIntent, Side, TimeInForce,

@@ -1,18 +1,28 @@
 //! When and at what price open orders fill, and what a fill does to cash and positions.
 //!
-//! A market order fills whole at the price of the instant, half a spread to its disadvantage. A
-//! limit order fills at the same price if that satisfies the limit; else at its limit, at the end
-//! of a bar that began after the order was taken and whose range reached the limit: the exchange
-//! never uses a part of a bar that lies before the order, nor tells before the bar is complete.
+//! A market order fills at the price of the instant, half a spread to its disadvantage. A limit
+//! order fills at the same price if that satisfies the limit; else at its limit, at the end of a
+//! bar that began after the order was taken and whose range reached the limit: the exchange never
+//! uses a part of a bar that lies before the order, nor tells before the bar is complete.
+//!
+//! A stop is triggered when the price of an instant is at or through it (a gap: the order fills at
+//! that price, not at the stop), or at the end of a bar, begun after the order was taken, whose
+//! range touched it (it fills at the stop, half a spread worse). From then on the order is a
+//! market or limit order; what the rest of the triggering bar did is not used, for nobody knows
+//! whether it was before or after the trigger. How much may fill is in [`crate::liquidity`].
 
 use rawe_core::calendar::MarketCalendar;
 use rawe_core::{AssetClass, Timestamp};
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::asset::{Asset, QUANTITY_DECIMALS, money};
+use crate::events::OrderEventKind;
 use crate::exchange::Exchange;
-use crate::order::{Amount, Fill, Order, OrderStatus, OrderType, Reserved, Side, TimeInForce};
-use crate::series::decimal;
+use crate::order::{Amount, Fill, Order, OrderStatus, Reserved, Side, TimeInForce};
+use crate::series::{BarView, decimal};
+
+/// Digits after the point of a mean fill price.
+const AVERAGE_DECIMALS: u32 = 12;
 
 impl Exchange {
     /// The next instant in `(now, through]` at which an open order may change, or at which a
@@ -70,8 +80,8 @@ impl Exchange {
         }
     }
 
-    /// Fills an open order at the price of the instant, if its market is open and the price
-    /// satisfies its limit; a waiting order starts to work when its market opens.
+    /// Triggers and fills an open order by the price of the instant, if its market is open and the
+    /// price satisfies its limit; a waiting order starts to work when its market opens.
     pub(crate) fn try_fill(&mut self, index: usize) {
         if !self.open.contains(&index) {
             return;
@@ -79,65 +89,128 @@ impl Exchange {
         let Some(order) = self.orders.get(index) else {
             return;
         };
-        let Some(asset) = self.data.asset(order.asset) else {
+        let (asset, side, kind) = (order.asset, order.side, order.order_type);
+        let waits_for = order.waits_for();
+        let Some(class) = self.data.asset(asset).map(|asset| asset.class) else {
             return;
         };
-        if !self.is_open(asset.class) {
+        if !self.is_open(class) {
             return;
         }
-        let (side, order_type, quote) = (
-            order.side,
-            order.order_type,
-            self.quote(order.asset, order.side),
-        );
         self.change_status(index, OrderStatus::New);
-        let Some(quote) = quote else { return };
-        let satisfied = match order_type {
-            OrderType::Market => true,
-            OrderType::Limit(limit) => satisfies(side, limit, quote),
+        let (Some(price), Some(quote)) = (self.price(asset), self.quote(asset, side)) else {
+            return;
         };
-        if satisfied {
+        if self.is_halted(asset) || waits_for.is_some_and(|stop| !touches(side, stop, price)) {
+            return;
+        }
+        self.trigger(index);
+        if kind
+            .limit(side)
+            .is_none_or(|limit| satisfies(side, limit, quote))
+        {
             self.fill(index, quote);
+        }
+        if waits_for.is_some() {
+            self.cancel_unfilled_immediate(index);
         }
     }
 
-    /// Fills an open limit order at its limit if a bar that ends now reached it.
+    /// Triggers or fills an open order by the range of a bar that ends now.
     fn try_fill_in_range(&mut self, index: usize) {
         let Some(order) = self.orders.get(index).filter(|order| order.is_open()) else {
-            return;
-        };
-        let OrderType::Limit(limit) = order.order_type else {
-            return;
-        };
-        let Some(asset) = self.data.asset(order.asset) else {
             return;
         };
         let bar = self
             .data
             .series(order.asset)
             .and_then(|series| series.bar_ending_at(self.now));
-        let Some(bar) = bar.filter(|bar| bar.start >= order.submitted_at) else {
+        let since = order.triggered_at.unwrap_or(order.submitted_at);
+        let Some(bar) =
+            bar.filter(|bar| bar.start >= since && self.range_counts(order.asset, bar.start))
+        else {
             return;
         };
-        let best = match order.side {
+        match order.waits_for() {
+            Some(stop) => self.try_trigger_in_range(index, stop, &bar),
+            None => self.try_limit_in_range(index, &bar),
+        }
+    }
+
+    /// Fills an open limit order at its limit if the bar reached it.
+    fn try_limit_in_range(&mut self, index: usize, bar: &BarView) {
+        let Some(order) = self.orders.get(index) else {
+            return;
+        };
+        let side = order.side;
+        let (Some(limit), Some(asset)) =
+            (order.order_type.limit(side), self.data.asset(order.asset))
+        else {
+            return;
+        };
+        let best = match side {
             Side::Buy => decimal(bar.low),
             Side::Sell => decimal(bar.high),
         };
-        let reached = best.is_some_and(|best| {
-            satisfies(order.side, limit, self.with_spread(asset, order.side, best))
-        });
+        let reached =
+            best.is_some_and(|best| satisfies(side, limit, self.with_spread(asset, side, best)));
         if reached {
             self.change_status(index, OrderStatus::New);
             self.fill(index, limit);
         }
     }
 
-    /// An immediate order that did not fill is cancelled.
+    /// Triggers an order at its stop if the bar touched it, and fills it there if its limit holds.
+    fn try_trigger_in_range(&mut self, index: usize, stop: Decimal, bar: &BarView) {
+        let Some(order) = self.orders.get(index) else {
+            return;
+        };
+        let (side, kind) = (order.side, order.order_type);
+        let Some(asset) = self.data.asset(order.asset) else {
+            return;
+        };
+        let (Some(open), Some(low), Some(high)) =
+            (decimal(bar.open), decimal(bar.low), decimal(bar.high))
+        else {
+            return;
+        };
+        // A bar that opened through the stop never traded at it.
+        let (touched, price) = match side {
+            Side::Buy => (high >= stop, stop.max(open)),
+            Side::Sell => (low <= stop, stop.min(open)),
+        };
+        if !touched {
+            return;
+        }
+        let quote = self.with_spread(asset, side, price);
+        self.change_status(index, OrderStatus::New);
+        self.trigger(index);
+        if kind
+            .limit(side)
+            .is_none_or(|limit| satisfies(side, limit, quote))
+        {
+            self.fill(index, quote);
+        }
+        self.cancel_unfilled_immediate(index);
+    }
+
+    /// Notes that the market has touched an order's stop.
+    fn trigger(&mut self, index: usize) {
+        let now = self.now;
+        if let Some(order) = self.orders.get_mut(index)
+            && order.waits_for().is_some()
+        {
+            order.triggered_at = Some(now);
+            order.updated_at = now;
+        }
+    }
+
+    /// What an immediate order did not fill is cancelled; a stop's moment is its trigger.
     pub(crate) fn cancel_unfilled_immediate(&mut self, index: usize) {
         let immediate = self
             .orders
             .get(index)
-            .is_some_and(|o| o.time_in_force == TimeInForce::Ioc);
+            .is_some_and(|o| o.time_in_force == TimeInForce::Ioc && o.waits_for().is_none());
         if immediate && self.open.contains(&index) {
             self.end_order(index, OrderStatus::Canceled);
         }
@@ -152,6 +225,9 @@ impl Exchange {
         {
             order.status = status;
             order.updated_at = now;
+            if status == OrderStatus::New {
+                self.note(index, OrderEventKind::New, None);
+            }
         }
     }
 
@@ -169,12 +245,15 @@ impl Exchange {
                 OrderStatus::Expired => order.expired_at = Some(now),
                 OrderStatus::Rejected => order.failed_at = Some(now),
                 OrderStatus::Filled => order.filled_at = Some(now),
-                OrderStatus::Accepted | OrderStatus::New => {}
+                OrderStatus::Accepted | OrderStatus::New | OrderStatus::PartiallyFilled => {}
             }
+        }
+        if let Some(kind) = OrderEventKind::ending(status) {
+            self.note(index, kind, None);
         }
     }
 
-    /// Executes the whole order at `price`.
+    /// Executes what is left of the order at `price`, or as much of it as may fill now.
     fn fill(&mut self, index: usize, price: Decimal) {
         let Some(order) = self.orders.get(index).cloned() else {
             return;
@@ -182,18 +261,42 @@ impl Exchange {
         let Some(asset) = self.data.asset(order.asset).cloned() else {
             return;
         };
-        let quantity = self.executable_quantity(index, &order, price);
+        let wanted = self.executable_quantity(index, &order, price);
+        if wanted.is_zero() {
+            // A dollar amount whose rest no longer buys the smallest fraction, or nothing left to
+            // sell.
+            let ended = if order.filled_quantity.is_zero() {
+                OrderStatus::Rejected
+            } else {
+                OrderStatus::Filled
+            };
+            self.end_order(index, ended);
+            if ended == OrderStatus::Filled {
+                self.note(index, OrderEventKind::Fill, None);
+            }
+            return;
+        }
+        let quantity = self.fillable(&order, wanted);
         if quantity.is_zero() {
-            // A dollar amount that no longer buys the smallest fraction, or nothing left to sell.
-            self.end_order(index, OrderStatus::Rejected);
             return;
         }
         let fill = self.book(&order, &asset, quantity, price);
-        self.fills.push(fill);
-        self.end_order(index, OrderStatus::Filled);
+        self.take_volume(order.asset, quantity);
+        self.fills.push(fill.clone());
+        let complete = quantity == wanted;
         if let Some(order) = self.orders.get_mut(index) {
-            order.filled_quantity = quantity.normalize();
-            order.filled_average_price = Some(price.normalize());
+            order.add_fill(quantity, price);
+            if !complete {
+                order.shrink_reserved(quantity, wanted);
+                order.updated_at = self.now;
+            }
+        }
+        if complete {
+            self.end_order(index, OrderStatus::Filled);
+            self.note(index, OrderEventKind::Fill, Some(&fill));
+        } else {
+            self.change_status(index, OrderStatus::PartiallyFilled);
+            self.note(index, OrderEventKind::PartialFill, Some(&fill));
         }
     }
 
@@ -201,9 +304,9 @@ impl Exchange {
     /// dollars never takes more than the position has left.
     fn executable_quantity(&self, index: usize, order: &Order, price: Decimal) -> Decimal {
         match order.amount {
-            Amount::Quantity(quantity) => quantity,
+            Amount::Quantity(quantity) => quantity - order.filled_quantity,
             Amount::Notional(notional) => {
-                let quantity = units_for(notional, price);
+                let quantity = units_for(notional - order.filled_value, price);
                 match order.side {
                     Side::Buy => quantity,
                     Side::Sell => {
@@ -262,6 +365,34 @@ impl Exchange {
     }
 }
 
+impl Order {
+    /// Counts an execution in.
+    fn add_fill(&mut self, quantity: Decimal, price: Decimal) {
+        let total = self.filled_quantity + quantity;
+        let paid = self.filled_average_price.unwrap_or_default() * self.filled_quantity;
+        let average = if self.filled_quantity.is_zero() {
+            price
+        } else {
+            (paid + quantity * price)
+                .checked_div(total)
+                .unwrap_or(price)
+        };
+        self.filled_quantity = total.normalize();
+        self.filled_average_price = Some(average.round_dp(AVERAGE_DECIMALS).normalize());
+        self.filled_value += money(quantity * price);
+    }
+
+    /// Gives back what was held for `quantity` of the `wanted` units.
+    fn shrink_reserved(&mut self, quantity: Decimal, wanted: Decimal) {
+        let left = (wanted - quantity).checked_div(wanted).unwrap_or_default();
+        self.reserved.quantity = match self.amount {
+            Amount::Quantity(_) => (self.reserved.quantity - quantity).max(Decimal::ZERO),
+            Amount::Notional(_) => self.reserved.quantity * left,
+        };
+        self.reserved.cost = money(self.reserved.cost * left);
+    }
+}
+
 /// Units that `notional` USD buy at `price`, rounded down to what can be traded.
 pub(crate) fn units_for(notional: Decimal, price: Decimal) -> Decimal {
     notional
@@ -269,6 +400,14 @@ pub(crate) fn units_for(notional: Decimal, price: Decimal) -> Decimal {
         .unwrap_or_default()
         .round_dp_with_strategy(QUANTITY_DECIMALS, RoundingStrategy::ToZero)
         .normalize()
+}
+
+/// Whether the market at `price` is at or through a stop.
+pub(crate) fn touches(side: Side, stop: Decimal, price: Decimal) -> bool {
+    match side {
+        Side::Buy => price >= stop,
+        Side::Sell => price <= stop,
+    }
 }
 
 /// Whether an order with this limit may trade at `price`.

@@ -45,14 +45,51 @@ pub enum OrderType {
     Market,
     /// At this price or better, USD.
     Limit(Decimal),
+    /// At any price once the market has touched this one, USD; a buy no dearer than
+    /// [`OrderType::limit`] says. Stocks only.
+    Stop(Decimal),
+    /// At the limit or better once the market has touched the stop, both USD.
+    StopLimit {
+        /// The trigger.
+        stop: Decimal,
+        /// The worst price.
+        limit: Decimal,
+    },
 }
 
 impl OrderType {
+    /// The price that must be touched first, USD.
+    pub fn stop(self) -> Option<Decimal> {
+        match self {
+            Self::Market | Self::Limit(_) => None,
+            Self::Stop(stop) | Self::StopLimit { stop, .. } => Some(stop),
+        }
+    }
+
+    /// The worst price, USD. A buy stop has one too: Alpaca makes it a stop-limit order 4 % above
+    /// a stop under 50 dollars and 2.5 % above any other.
+    pub fn limit(self, side: Side) -> Option<Decimal> {
+        match (self, side) {
+            (Self::Limit(limit) | Self::StopLimit { limit, .. }, _) => Some(limit),
+            (Self::Stop(stop), Side::Buy) => {
+                let per_mille = if stop < Decimal::from(50) {
+                    1_040
+                } else {
+                    1_025
+                };
+                Some((stop * Decimal::new(per_mille, 3)).round_dp(4).normalize())
+            }
+            (Self::Market, _) | (Self::Stop(_), Side::Sell) => None,
+        }
+    }
+
     /// The name Alpaca uses.
     pub fn name(self) -> &'static str {
         match self {
             Self::Market => "market",
             Self::Limit(_) => "limit",
+            Self::Stop(_) => "stop",
+            Self::StopLimit { .. } => "stop_limit",
         }
     }
 }
@@ -106,7 +143,7 @@ pub struct NewOrder {
     pub side: Side,
     /// How much.
     pub amount: Amount,
-    /// Market or limit.
+    /// How it is priced.
     pub order_type: OrderType,
     /// How long.
     pub time_in_force: TimeInForce,
@@ -122,6 +159,8 @@ pub enum OrderStatus {
     Accepted,
     /// Working in an open market.
     New,
+    /// Some of it is filled, the rest works.
+    PartiallyFilled,
     /// Completely filled.
     Filled,
     /// Cancelled by the client, or the rest of an immediate order.
@@ -135,7 +174,7 @@ pub enum OrderStatus {
 impl OrderStatus {
     /// Whether the order can never change again.
     pub fn is_terminal(self) -> bool {
-        !matches!(self, Self::Accepted | Self::New)
+        !matches!(self, Self::Accepted | Self::New | Self::PartiallyFilled)
     }
 
     /// The name Alpaca uses.
@@ -143,6 +182,7 @@ impl OrderStatus {
         match self {
             Self::Accepted => "accepted",
             Self::New => "new",
+            Self::PartiallyFilled => "partially_filled",
             Self::Filled => "filled",
             Self::Canceled => "canceled",
             Self::Expired => "expired",
@@ -164,7 +204,7 @@ pub struct Order {
     pub side: Side,
     /// How much was ordered.
     pub amount: Amount,
-    /// Market or limit.
+    /// How it is priced.
     pub order_type: OrderType,
     /// How long it lives.
     pub time_in_force: TimeInForce,
@@ -178,9 +218,11 @@ pub struct Order {
     pub submitted_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// When the market touched its stop.
+    pub triggered_at: Option<Timestamp>,
     /// When a day order runs out.
     pub expires_at: Option<Timestamp>,
-    /// When it was filled.
+    /// When the last of it was filled.
     pub filled_at: Option<Timestamp>,
     /// When it was cancelled.
     pub canceled_at: Option<Timestamp>,
@@ -192,6 +234,10 @@ pub struct Order {
     pub filled_quantity: Decimal,
     /// Mean fill price, USD.
     pub filled_average_price: Option<Decimal>,
+    /// What the units filled cost, USD.
+    pub filled_value: Decimal,
+    /// Units that may fill for now, if not all.
+    pub fill_cap: Option<Decimal>,
 }
 
 /// What an open order keeps from other orders.
@@ -207,6 +253,13 @@ impl Order {
     /// Whether the order still works.
     pub fn is_open(&self) -> bool {
         !self.status.is_terminal()
+    }
+
+    /// The stop that the market has yet to touch, USD.
+    pub fn waits_for(&self) -> Option<Decimal> {
+        self.order_type
+            .stop()
+            .filter(|_| self.triggered_at.is_none())
     }
 }
 

@@ -78,6 +78,14 @@ impl OrderRefusal {
         .with("symbol", symbol)
     }
 
+    /// The market is already through the stop.
+    pub fn stop_passed(is_buy: bool, stop: Decimal, market: Decimal) -> Self {
+        let must_be = if is_buy { "greater" } else { "less" };
+        Self::unprocessable(format!("stop price must be {must_be} than current price"))
+            .with("market_price", market.normalize().to_string())
+            .with("stop_price", stop.normalize().to_string())
+    }
+
     /// The order could trade with an open order of the same account.
     pub fn wash_trade(existing_order_id: impl Into<String>, existing_kind: &str) -> Self {
         Self::forbidden("potential wash trade detected. use complex orders")

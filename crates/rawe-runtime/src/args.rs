@@ -19,12 +19,13 @@ const LOOPBACK_KEY: &str = "paper";
 #[derive(Args, Clone)]
 pub struct CommonArgs {
     /// Redis to talk over: redis://user:password@host:port/db (the host alone will do), or rediss://
-    /// for TLS
+    /// for TLS; @FILE reads it from a file that only you can read
     #[arg(
         long,
         value_name = "URL",
         env = "RAWE_REDIS_URL",
         hide_env_values = true,
+        value_parser = crate::redis_url,
         default_value = "redis://127.0.0.1:6379"
     )]
     pub redis_url: String,

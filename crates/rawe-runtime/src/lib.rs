@@ -13,6 +13,7 @@ mod lifeline;
 mod logging;
 mod pretty_lines;
 mod process;
+mod signing_key;
 
 pub use args::{BrokerArgs, CommonArgs};
 pub use clock::{new_boot_id, new_uuid, wall_now};
@@ -25,3 +26,4 @@ pub use process::{
     EXIT_BAD_CONFIGURATION, EXIT_CLEAN, EXIT_FAILED, ShuttingDown, run_command, run_main,
     run_main_on_one_thread,
 };
+pub use signing_key::{read_signing_key, redis_url};

@@ -10,8 +10,10 @@
 mod account;
 mod client;
 mod clock;
+mod faults;
 mod market_data;
 mod orders;
 mod positions;
 mod startup;
+mod stream;
 mod support;

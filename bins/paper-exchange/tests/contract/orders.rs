@@ -205,7 +205,7 @@ fn broken_cases() -> Vec<RefusedCase> {
     [
         (
             json!({"type": "stop", "stop_price": "1"}),
-            "order type stop is not supported",
+            "stop price must be greater than current price",
         ),
         (
             json!({"time_in_force": "opg"}),

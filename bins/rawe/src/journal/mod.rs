@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use rawe_core::Timestamp;
-use rawe_journal::SqliteJournal;
+use rawe_journal::JournalReader;
 
 use crate::run_folder::{ALPACA_JOURNAL_FILE, BASE_DEFAULT, JOURNAL_FILE, RunFolder};
 
@@ -37,9 +37,9 @@ pub(crate) struct JournalArgs {
 
 impl JournalArgs {
     /// Opens the journal for reading.
-    pub(crate) fn open(&self) -> anyhow::Result<SqliteJournal> {
+    pub(crate) fn open(&self) -> anyhow::Result<JournalReader> {
         let path = find(self.journal.as_deref(), &self.run_dir)?;
-        SqliteJournal::open_read_only(&path)
+        JournalReader::open(&path)
             .with_context(|| format!("reading the journal {}", path.display()))
     }
 }

@@ -3,7 +3,7 @@
 use rawe_core::Symbol;
 use rawe_execution::broker::Amount;
 use rawe_execution::journal::Resolution;
-use rawe_journal::JournalOrder;
+use rawe_journal::{Filter, JournalOrder};
 
 use super::{JournalArgs, time_text};
 
@@ -24,7 +24,14 @@ pub(crate) struct OrdersArgs {
 /// Prints the newest orders, the newest last.
 pub(crate) fn orders(args: &OrdersArgs) -> anyhow::Result<()> {
     let journal = args.journal.open()?;
-    let mut orders = journal.orders(args.asset.as_ref(), args.last)?;
+    let mut orders = journal.orders(
+        &Filter {
+            asset: args.asset.clone(),
+            limit: Some(args.last),
+            ..Filter::default()
+        },
+        None,
+    )?;
     orders.reverse();
     if args.journal.json {
         for order in &orders {
@@ -79,13 +86,13 @@ pub(super) fn amount_text(amount: Amount) -> String {
 
 /// What came of an order, in a few words.
 pub(super) fn fate(order: &JournalOrder) -> String {
-    match &order.resolution {
+    match order.end.as_ref().map(|end| &end.resolution) {
         Some(Resolution::Terminal(report)) => report_text(report),
         Some(Resolution::Rejected { message }) => format!("refused: {message}"),
         Some(Resolution::NeverSent { reason }) => format!("never sent: {reason}"),
-        None => order.report.as_ref().map_or_else(
+        None => order.reports.last().map_or_else(
             || "no answer of the broker yet".to_owned(),
-            |report| format!("{} so far", report_text(report)),
+            |heard| format!("{} so far", report_text(&heard.report)),
         ),
     }
 }

@@ -2,6 +2,8 @@
 
 use rawe_core::{Direction, RoundOutcome, RoundRecord, Symbol};
 
+use rawe_journal::Filter;
+
 use super::{JournalArgs, time_text};
 
 /// What `rawe rounds` takes.
@@ -36,7 +38,12 @@ fn parse_outcome(text: &str) -> Result<RoundOutcome, String> {
 /// Prints the newest rounds, the newest last, so that it stands above the prompt.
 pub(crate) fn rounds(args: &RoundsArgs) -> anyhow::Result<()> {
     let journal = args.journal.open()?;
-    let mut rounds = journal.rounds_like(args.asset.as_ref(), args.outcome, args.last)?;
+    let mut rounds = journal.rounds(&Filter {
+        asset: args.asset.clone(),
+        outcome: args.outcome,
+        limit: Some(args.last),
+        ..Filter::default()
+    })?;
     rounds.reverse();
     if args.journal.json {
         for round in &rounds {

@@ -4,7 +4,7 @@
 
 use anyhow::bail;
 use rawe_core::{RoundRecord, Symbol};
-use rawe_journal::{JournalOrder, OutcomeCount, SqliteJournal};
+use rawe_journal::{Filter, JournalOrder, JournalReader, OutcomeCount};
 use serde::Serialize;
 
 use super::story::{Heard, order_story, round_story};
@@ -46,7 +46,11 @@ pub(crate) fn why(args: &WhyArgs) -> anyhow::Result<()> {
     if stories.is_empty()
         && let Ok(asset) = Symbol::new(&id.to_ascii_uppercase())
     {
-        let mut rounds = journal.rounds_like(Some(&asset), None, ASSET_ROUNDS)?;
+        let mut rounds = journal.rounds(&Filter {
+            asset: Some(asset),
+            limit: Some(ASSET_ROUNDS),
+            ..Filter::default()
+        })?;
         rounds.reverse();
         for round in rounds {
             stories.push(with_orders(&journal, round)?);
@@ -62,15 +66,15 @@ pub(crate) fn why(args: &WhyArgs) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&stories)?);
         return Ok(());
     }
-    let texts: Result<Vec<String>, _> = stories.iter().map(|story| text(&journal, story)).collect();
+    let texts: Result<Vec<String>, _> = stories.iter().map(|story| text(story)).collect();
     println!("{}", texts?.join("\n\n"));
     Ok(())
 }
 
 /// The rounds and orders that go by an id.
-fn named(journal: &SqliteJournal, id: &str) -> anyhow::Result<Vec<Told>> {
+fn named(journal: &JournalReader, id: &str) -> anyhow::Result<Vec<Told>> {
     let mut stories = Vec::new();
-    for round in journal.rounds_named(id)? {
+    for (_, round) in journal.rounds_named(id)? {
         stories.push(with_orders(journal, round)?);
     }
     if !stories.is_empty() {
@@ -79,7 +83,7 @@ fn named(journal: &SqliteJournal, id: &str) -> anyhow::Result<Vec<Told>> {
     let orders = journal.orders_named(id)?;
     if let Some(first) = orders.first() {
         // The broker's id names an order, and the order its round.
-        for round in journal.rounds_named(first.intent.decision_id.as_str())? {
+        for (_, round) in journal.rounds_named(first.intent.decision_id.as_str())? {
             stories.push(with_orders(journal, round)?);
         }
     }
@@ -92,7 +96,7 @@ fn named(journal: &SqliteJournal, id: &str) -> anyhow::Result<Vec<Told>> {
     Ok(stories)
 }
 
-fn with_orders(journal: &SqliteJournal, round: RoundRecord) -> anyhow::Result<Told> {
+fn with_orders(journal: &JournalReader, round: RoundRecord) -> anyhow::Result<Told> {
     let mut orders = match &round.decision_id {
         Some(decision) => journal.orders_named(decision.as_str())?,
         None => Vec::new(),
@@ -104,19 +108,22 @@ fn with_orders(journal: &SqliteJournal, round: RoundRecord) -> anyhow::Result<To
     })
 }
 
-fn text(journal: &SqliteJournal, told: &Told) -> anyhow::Result<String> {
+fn text(told: &Told) -> anyhow::Result<String> {
     let mut lines = told.round.as_ref().map(round_story).unwrap_or_default();
     for order in &told.orders {
-        let id = order.intent.order.client_order_id.as_str();
-        let heard: Vec<Heard> = journal.reports(id)?;
+        let heard: Vec<Heard> = order
+            .reports
+            .iter()
+            .map(|h| (h.at, h.report.clone()))
+            .collect();
         lines.extend(order_story(order, &heard));
     }
     Ok(lines.join("\n"))
 }
 
 /// Which outcomes there were, how often, and what may be done about them.
-fn reasons(journal: &SqliteJournal, as_json: bool) -> anyhow::Result<()> {
-    let outcomes = journal.outcomes(None)?;
+fn reasons(journal: &JournalReader, as_json: bool) -> anyhow::Result<()> {
+    let outcomes = journal.outcomes(&Filter::default())?;
     if as_json {
         println!("{}", serde_json::to_string_pretty(&outcomes)?);
         return Ok(());

@@ -73,7 +73,13 @@ fn send(admission: &mut Admission, payload: &[u8], seconds: i64) -> Result<(), C
 }
 
 /// A name, the mode, the agent's keys, what is sent, and what comes of it.
-type Case<'a> = (&'a str, Authentication, &'a [PublicKey], &'a [u8], Result<(), C>);
+type Case<'a> = (
+    &'a str,
+    Authentication,
+    &'a [PublicKey],
+    &'a [u8],
+    Result<(), C>,
+);
 
 #[test]
 fn each_mode_demands_what_it_says() {
@@ -87,13 +93,6 @@ fn each_mode_demands_what_it_says() {
     let nameless = signed(&nameless, &key(1), &binding());
     let stranger = signed(&vote("mallory", "b", 1, 0), &key(1), &binding());
     let keys = std::slice::from_ref(&own);
-    type Case<'a> = (
-        &'a str,
-        Authentication,
-        &'a [PublicKey],
-        &'a [u8],
-        Result<(), C>,
-    );
     let cases: [Case<'_>; 12] = [
         ("off, plain", Off, keys, &plain, Ok(())),
         ("off, forged", Off, keys, &forged, Ok(())),
@@ -226,6 +225,28 @@ fn old_and_new_keys_are_good_side_by_side() {
     for (seed, sequence, expected) in [(1, 1, Ok(())), (2, 2, Ok(())), (3, 3, Err(C::UnknownKey))] {
         let payload = signed(&vote(AGENT, "b", sequence, 0), &key(seed), &binding());
         assert_eq!(send(&mut admission, &payload, 0), expected, "key {seed}");
+    }
+}
+
+#[test]
+fn stances_are_signed_by_those_who_sign_votes() {
+    let stances = json!({
+        "timestamp": at(0), "scan_secs": 3_600, "stances": [],
+        "agent": {"id": AGENT, "boot_id": "b", "sequence": 1},
+    });
+    let plain = serde_json::to_vec(&stances).unwrap();
+    let good = signed(&stances, &key(1), &binding().on("rawe:stances"));
+    let as_a_vote = signed(&stances, &key(1), &binding());
+    let keys = [key(1).public().clone()];
+    let cases = [
+        (Authentication::Off, &plain, None),
+        (Authentication::Required, &good, None),
+        (Authentication::Required, &plain, Some(C::Unsigned)),
+        (Authentication::Required, &as_a_vote, Some(C::BadSignature)),
+    ];
+    for (auth, payload, expected) in cases {
+        let read = admission(auth, &keys).read_stances(payload);
+        assert_eq!(read.err().map(|refusal| refusal.code), expected, "{auth:?}");
     }
 }
 

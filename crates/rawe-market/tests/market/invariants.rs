@@ -7,8 +7,8 @@ use crate::support::*;
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use rawe_market::{
-    Amount, AssetIndex, Exchange, ExchangeConfig, NewOrder, OrderStatus, OrderType, Side,
-    TimeInForce,
+    Amount, AssetIndex, Exchange, ExchangeConfig, NewOrder, Order, OrderEventKind, OrderStatus,
+    OrderType, Side, TimeInForce,
 };
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -17,7 +17,13 @@ use uuid::Uuid;
 #[derive(Clone, Debug)]
 enum Step {
     Submit(NewOrder),
+    /// Of the order, at most so many thousandths of ten units fill until it is released.
+    SubmitCapped(NewOrder, i64),
     CancelNewest(usize),
+    ReleaseNewest(usize),
+    RejectNewest(usize),
+    Halt(&'static str),
+    Resume(&'static str),
     Advance(i64),
 }
 
@@ -29,21 +35,32 @@ fn any_order() -> impl Strategy<Value = NewOrder> {
         (50_i64..2_000_000).prop_map(|n| Amount::Notional(Decimal::new(n, 2))),
     ];
     let order_type = prop_oneof![
-        2 => Just(None),
-        1 => (90_i64..200).prop_map(Some),
+        2 => Just((0, 0, 0)),
+        1 => (Just(1), 90_i64..200, Just(0)),
+        1 => (Just(2), 90_i64..200, Just(0)),
+        1 => (Just(3), 90_i64..200, 90_i64..200),
     ];
     let lasting = prop::sample::select(vec![TimeInForce::Day, TimeInForce::Gtc, TimeInForce::Ioc]);
     let id = prop::option::of((0_u8..30).prop_map(|n| format!("id-{n}")));
     (names, any::<bool>(), amount, order_type, lasting, id).prop_map(
-        |(name, is_buy, amount, limit, time_in_force, client_order_id)| NewOrder {
+        |(name, is_buy, amount, (kind, first, second), time_in_force, client_order_id)| NewOrder {
             client_order_id,
             symbol: name.to_owned(),
             side: if is_buy { Side::Buy } else { Side::Sell },
             amount,
-            order_type: limit.map_or(OrderType::Market, |price| {
+            order_type: {
                 let factor = if name == "BTC/USD" { 400 } else { 1 };
-                OrderType::Limit(Decimal::from(price * factor))
-            }),
+                let (first, second) = (Decimal::from(first * factor), second * factor);
+                match kind {
+                    0 => OrderType::Market,
+                    1 => OrderType::Limit(first),
+                    2 => OrderType::Stop(first),
+                    _ => OrderType::StopLimit {
+                        stop: first,
+                        limit: Decimal::from(second),
+                    },
+                }
+            },
             time_in_force,
             position_intent: None,
         },
@@ -51,11 +68,43 @@ fn any_order() -> impl Strategy<Value = NewOrder> {
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
+    let name = || prop::sample::select(vec!["AAPL", "BTC/USD"]);
     prop_oneof![
         6 => any_order().prop_map(Step::Submit),
+        2 => (any_order(), 0_i64..4_000).prop_map(|(order, cap)| Step::SubmitCapped(order, cap)),
         1 => (0_usize..4).prop_map(Step::CancelNewest),
-        3 => (1_i64..60 * 30).prop_map(Step::Advance),
+        1 => (0_usize..4).prop_map(Step::ReleaseNewest),
+        1 => (0_usize..4).prop_map(Step::RejectNewest),
+        1 => name().prop_map(Step::Halt),
+        2 => name().prop_map(Step::Resume),
+        4 => (1_i64..60 * 30).prop_map(Step::Advance),
     ]
+}
+
+fn perform(exchange: &mut Exchange, step: Step) {
+    let newest = |exchange: &Exchange, back| {
+        let order = exchange.orders().iter().rev().nth(back);
+        order.map_or_else(Uuid::nil, |order| order.id)
+    };
+    // A refusal is as good an answer as any.
+    match step {
+        Step::Submit(order) => drop(exchange.submit(&order).map(|order| order.id)),
+        Step::SubmitCapped(order, cap) => {
+            let cap = Decimal::new(cap, 2);
+            drop(exchange.submit_capped(&order, cap).map(|order| order.id));
+        }
+        Step::CancelNewest(back) => drop(exchange.cancel(newest(exchange, back))),
+        Step::ReleaseNewest(back) => exchange.release(newest(exchange, back)),
+        Step::RejectNewest(back) => {
+            let _was_open = exchange.reject(newest(exchange, back));
+        }
+        Step::Halt(name) => exchange.halt(exchange.data().find(name).unwrap()),
+        Step::Resume(name) => exchange.resume(exchange.data().find(name).unwrap()),
+        Step::Advance(minutes) => {
+            let instant = exchange.now() + TimeDelta::minutes(minutes);
+            exchange.advance_to(instant).unwrap();
+        }
+    }
 }
 
 /// What was true before, to compare with.
@@ -64,6 +113,7 @@ struct Seen {
     statuses: HashMap<Uuid, OrderStatus>,
     fills: usize,
     units: BTreeMap<AssetIndex, Decimal>,
+    told: HashMap<Uuid, Decimal>,
 }
 
 impl Seen {
@@ -114,6 +164,29 @@ impl Seen {
         }
     }
 
+    /// The events alone say how much of each order has filled, and how each one ended.
+    fn check_events(&mut self, exchange: &mut Exchange) {
+        for event in exchange.take_order_events() {
+            let told = self.told.entry(event.order.id).or_default();
+            *told += event
+                .fill
+                .as_ref()
+                .map_or(Decimal::ZERO, |fill| fill.quantity);
+            assert_eq!(*told, event.order.filled_quantity, "{:?}", event.kind);
+            let ends = matches!(
+                event.kind,
+                OrderEventKind::Fill
+                    | OrderEventKind::Canceled
+                    | OrderEventKind::Expired
+                    | OrderEventKind::Rejected
+            );
+            assert_eq!(ends, event.order.status.is_terminal(), "{:?}", event.kind);
+        }
+        for order in exchange.orders() {
+            assert_eq!(self.told.get(&order.id), Some(&order.filled_quantity));
+        }
+    }
+
     fn check_orders(&mut self, exchange: &Exchange) {
         let mut clients = HashSet::new();
         for order in exchange.orders() {
@@ -133,16 +206,68 @@ impl Seen {
                 order.status == OrderStatus::Filled,
                 order.filled_at.is_some()
             );
-            assert_eq!(
-                order.filled_quantity.is_zero(),
-                order.status != OrderStatus::Filled
-            );
+            check_filled(exchange, order);
         }
         assert_eq!(
             self.statuses.len(),
             exchange.orders().len(),
             "order ids are unique"
         );
+    }
+}
+
+/// What an order says of its fills is what the fills say.
+fn check_filled(exchange: &Exchange, order: &Order) {
+    let filled: Decimal = exchange
+        .fills()
+        .iter()
+        .filter(|fill| fill.order_id == order.id)
+        .map(|fill| fill.quantity)
+        .sum();
+    assert_eq!(order.filled_quantity, filled);
+    assert_eq!(filled.is_zero(), order.filled_average_price.is_none());
+    match order.status {
+        OrderStatus::Accepted | OrderStatus::New => assert!(filled.is_zero()),
+        OrderStatus::PartiallyFilled | OrderStatus::Filled => assert!(!filled.is_zero()),
+        OrderStatus::Canceled | OrderStatus::Expired | OrderStatus::Rejected => {}
+    }
+    match order.amount {
+        Amount::Quantity(quantity) if order.status == OrderStatus::Filled => {
+            assert_eq!(filled, quantity);
+        }
+        Amount::Quantity(quantity) => assert!(filled < quantity, "{filled} of {quantity}"),
+        Amount::Notional(notional) => assert!(order.filled_value <= notional),
+    }
+    if !filled.is_zero() {
+        let stop = order.order_type.stop();
+        assert!(
+            stop.is_none() || order.triggered_at.is_some(),
+            "filled before its stop"
+        );
+    }
+}
+
+/// With volume that matters, no bar gives more than its part.
+fn check_volume(exchange: &Exchange) {
+    let Some(part) = exchange.config().participation_max else {
+        return;
+    };
+    let mut taken: BTreeMap<(AssetIndex, usize), Decimal> = BTreeMap::new();
+    for fill in exchange.fills() {
+        let series = exchange.data().series(fill.asset).unwrap();
+        *taken
+            .entry((fill.asset, series.ended_count(fill.at)))
+            .or_default() += fill.quantity;
+    }
+    for ((asset, ended), units) in taken {
+        let bar = exchange
+            .data()
+            .series(asset)
+            .unwrap()
+            .bar(ended - 1)
+            .unwrap();
+        let most = Decimal::try_from(bar.volume).unwrap() * part;
+        assert!(units <= most, "{units} of {most}");
     }
 }
 
@@ -153,28 +278,21 @@ proptest! {
     fn the_books_add_up_after_every_step(
         steps in prop::collection::vec(any_step(), 1..80),
         start_hour in 0_i64..60,
+        participation in prop::option::of(1_i64..30),
     ) {
         let now = at("2026-03-02T14:30:00Z") + TimeDelta::hours(start_hour);
-        let mut exchange = Exchange::new(data(), ExchangeConfig::default(), now);
+        let config = ExchangeConfig {
+            participation_max: participation.map(|per_mille| Decimal::new(per_mille, 3)),
+            ..ExchangeConfig::default()
+        };
+        let mut exchange = Exchange::new(data(), config, now);
+        exchange.watch_orders();
         let mut seen = Seen::default();
         for step in steps {
-            match step {
-                Step::Submit(order) => {
-                    // A refusal is as good an answer as any.
-                    let _answer = exchange.submit(&order).map(|order| order.id);
-                }
-                Step::CancelNewest(back) => {
-                    let id = exchange.orders().iter().rev().nth(back).map(|order| order.id);
-                    if let Some(id) = id {
-                        let _answer = exchange.cancel(id);
-                    }
-                }
-                Step::Advance(minutes) => {
-                    let instant = exchange.now() + TimeDelta::minutes(minutes);
-                    exchange.advance_to(instant).unwrap();
-                }
-            }
+            perform(&mut exchange, step);
             seen.check(&exchange);
+            seen.check_events(&mut exchange);
+            check_volume(&exchange);
         }
     }
 

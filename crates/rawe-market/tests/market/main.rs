@@ -8,6 +8,8 @@
 )]
 
 mod invariants;
+mod partial;
 mod refusals;
 mod rules;
+mod stops;
 mod support;

@@ -10,12 +10,6 @@ fn now_of(exchange: &Exchange, order: &Order) -> Order {
     exchange.order(order.id).unwrap().clone()
 }
 
-fn position_of(exchange: &Exchange, name: &str) -> Decimal {
-    exchange
-        .position(exchange.data().find(name).unwrap())
-        .quantity
-}
-
 #[test]
 fn a_market_order_in_the_session_fills_at_once_at_the_price_of_the_instant() {
     let mut exchange = exchange(OPEN);

@@ -154,3 +154,10 @@ pub(crate) fn named(order: NewOrder, id: &str) -> NewOrder {
         ..order
     }
 }
+
+/// Units held of an asset.
+pub(crate) fn position_of(exchange: &Exchange, name: &str) -> Decimal {
+    exchange
+        .position(exchange.data().find(name).unwrap())
+        .quantity
+}
