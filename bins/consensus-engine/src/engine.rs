@@ -13,7 +13,7 @@ use rawe_bus::{Bus, BusEvent};
 use rawe_collective::{Collective, Input, Output};
 use rawe_core::channels::{ACKS_STREAM, BARS_STREAM, CLOCK_STREAM, CONTROL_STREAM, STANCES_STREAM};
 use rawe_core::control::{ControlCommand, ControlGate};
-use rawe_core::{BootId, Heartbeat, ProcessState, StanceMessage, Timestamp};
+use rawe_core::{BootId, Heartbeat, ProcessState, Refusal, Timestamp};
 use rawe_execution::TradingState;
 use rawe_execution::desk::{Control, ControlSource, DeskEvent};
 use rawe_runtime::{Heart, wall_now};
@@ -313,11 +313,10 @@ impl Engine {
         ears: &mut Ears,
     ) -> anyhow::Result<()> {
         match stream {
-            STANCES_STREAM => {
-                if let Some(message) = read::<StanceMessage>(stream, payload) {
-                    self.give(Input::Stances(message));
-                }
-            }
+            STANCES_STREAM => match self.collective.read_stances(payload) {
+                Ok(message) => self.give(Input::Stances(message)),
+                Err(refusal) => self.refuse("stances_refused", "stances are not heard", &refusal),
+            },
             BARS_STREAM if !self.time.is_paced() => {
                 if let Some(bar) = read(stream, payload) {
                     self.give(Input::Bar(bar));
@@ -339,6 +338,11 @@ impl Engine {
             _ => {}
         }
         Ok(())
+    }
+
+    fn refuse(&self, event: &'static str, what: &str, refusal: &Refusal) {
+        self.heart.add(&format!("{event}.{}", refusal.code), 1);
+        tracing::warn!(event, code = %refusal.code, "{what}: {}", refusal.detail);
     }
 
     /// The operator's word, if it is one.

@@ -11,7 +11,7 @@ use rawe_bus::{Bus, RedisBus, StreamAppend};
 use rawe_core::channels::{CONTROL_STREAM, STATUS_HASH, STREAM_LENGTH_MAX};
 use rawe_core::control::{ControlCommand, ControlMessage};
 use rawe_core::{Heartbeat, ProcessState, Timestamp};
-use rawe_runtime::wall_now;
+use rawe_runtime::{read_signing_key, wall_now};
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -48,6 +48,17 @@ pub(crate) struct ControlArgs {
         hide_env_values = true
     )]
     redis_url: Option<String>,
+    /// Your private key, where operators have keys; a file, or a folder with operator.pem
+    #[arg(long, value_name = "PATH", env = "RAWE_OPERATOR_KEY")]
+    signing_key: Option<PathBuf>,
+    /// Name of the engine's deployment, which a signature covers
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "RAWE_DEPLOYMENT",
+        default_value = "local"
+    )]
+    deployment: String,
     /// The engine's journal, beside which the HALT file lies [default: the newest found]
     #[arg(long, value_name = "FILE", env = "RAWE_JOURNAL")]
     journal: Option<PathBuf>,
@@ -161,11 +172,19 @@ async fn send(
     args: &ControlArgs,
     said_at: Timestamp,
 ) -> anyhow::Result<RedisBus> {
-    let bus = RedisBus::open(&redis_url(args))?;
+    let url = rawe_runtime::redis_url(&redis_url(args)).map_err(anyhow::Error::msg)?;
+    let bus = RedisBus::open(&url)?;
+    let key = args.signing_key.as_deref();
+    let key = key.map(|path| read_signing_key(path, "operator")).transpose();
+    // A halt counts without a signature: that its key cannot be read must not stop it.
+    let key = match key {
+        Err(error) if command != ControlCommand::Halt => return Err(error.into()),
+        key => key.unwrap_or_default(),
+    };
     let message = ControlMessage::new(command, said_at, args.reason.clone());
     let append = StreamAppend {
         stream: CONTROL_STREAM,
-        payloads: vec![serde_json::to_vec(&message)?],
+        payloads: vec![message.to_payload(key.as_ref(), &args.deployment)?],
         length_max: STREAM_LENGTH_MAX,
     };
     timeout(BUS_PATIENCE, bus.append(&[append]))
@@ -344,6 +363,8 @@ mod tests {
         let args = ControlArgs {
             reason: "drill".to_owned(),
             redis_url: None,
+            signing_key: None,
+            deployment: "local".to_owned(),
             journal: Some(folder.path().join("journal.sqlite")),
             run_dir: folder.path().to_owned(),
             json: false,

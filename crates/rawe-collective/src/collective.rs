@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chrono::TimeDelta;
 use rawe_consensus::{Admission, Consensus, Effect, Event, HindsightTracker, MarketHours, Rules};
 use rawe_core::signing::Binding;
-use rawe_core::{AgentId, Bar, Roster, StanceMessage, Timestamp};
+use rawe_core::{AgentId, Bar, Refusal, Roster, StanceMessage, Timestamp};
 use rawe_execution::TradingState;
 use rawe_execution::desk::{
     Answer, Control, ControlSource, Desk, DeskEffect, DeskEvent, DeskSettings, Notice, NoticeLevel,
@@ -163,6 +163,14 @@ impl Collective {
     pub fn listening_on(mut self, binding: Binding) -> Self {
         self.binding = Some(binding);
         self
+    }
+
+    /// Reads an entry of the stances' stream for [`Input::Stances`].
+    ///
+    /// # Errors
+    /// When it is none, or is not signed as it must be.
+    pub fn read_stances(&self, payload: &[u8]) -> Result<StanceMessage, Refusal> {
+        self.admission.read_stances(payload)
     }
 
     /// Signed votes from before now are refused: they may be captured ones.
