@@ -180,9 +180,11 @@ fn nothing_is_left_for_later() {
 }
 
 /// Each section of `rawe.toml` and the struct whose fields are its keys.
-const SECTIONS: [(&str, &str); 6] = [
+const SECTIONS: [(&str, &str); 8] = [
     ("consensus", "ConsensusConfig"),
     ("risk", "RiskLimits"),
+    ("exits", "ExitRules"),
+    ("journal", "JournalSection"),
     ("agents", "AgentsSection"),
     ("exchange", "ExchangeSection"),
     ("feed", "FeedSection"),
