@@ -250,24 +250,19 @@ impl Submission {
             (Phase::Sending, Event::LookedUp(Ok(Some(report)))) if self.is_same_order(&report) => {
                 self.take(report)
             }
-            // While a POST is under way, not to be found says nothing: its own answer follows.
-            (Phase::Sending, Event::LookedUp(_)) => Vec::new(),
             (Phase::Sending | Phase::Unknown | Phase::Duplicate, Event::Pushed(report))
                 if self.is_same_order(&report) =>
             {
                 self.take(*report)
             }
-            (Phase::Working, Event::Pushed(report)) if self.is_answer(&report) => {
-                self.take(*report)
-            }
-            // News came before the answer to the POST, which says no more than they did.
-            (Phase::Working, Event::Sent(SubmitOutcome::Accepted(report)))
-                if self.is_answer(&report) =>
-            {
-                self.take(*report)
-            }
+            // News may come before the answer to the POST, which then says no more than they did.
+            (
+                Phase::Working,
+                Event::Pushed(report) | Event::Sent(SubmitOutcome::Accepted(report)),
+            ) if self.is_answer(&report) => self.take(*report),
             (Phase::Ended, _) => vec![Action::Finish],
-            (_, Event::Pushed(_)) => Vec::new(),
+            // While a POST is under way, not to be found says nothing: its own answer follows.
+            (Phase::Sending, Event::LookedUp(_)) | (_, Event::Pushed(_)) => Vec::new(),
             // An answer to a question that was not asked: ask the broker, which knows.
             (Phase::Recording, _) => vec![Action::RecordIntent],
             (phase, _) => {

@@ -9,14 +9,14 @@ use crate::desk::{ASK_WAIT, Answer, Desk, NoticeLevel, OrderNews, Question};
 impl Desk {
     pub(crate) fn on_answered(
         &mut self,
-        question: Question,
+        question: &Question,
         answer: Result<Answer, BrokerError>,
         now: Timestamp,
     ) {
-        let Some(asked) = self.view.take_asked(&question) else {
+        let Some(asked) = self.view.take_asked(question) else {
             return;
         };
-        if let Question::Order(id) = &question {
+        if let Question::Order(id) = question {
             let answer = match answer {
                 Ok(Answer::Order(report)) => Ok(report),
                 Ok(_) => Err(mismatch()),
@@ -26,16 +26,16 @@ impl Desk {
             return;
         }
         let failure = match answer {
-            Ok(answer) => self.take_answer(&question, answer, asked, now).err(),
+            Ok(answer) => self.take_answer(question, answer, asked, now).err(),
             Err(error) => Some(error),
         };
         if let Some(error) = &failure {
-            self.note_failure(&question, error, now);
+            self.note_failure(question, error, now);
         }
-        self.wake_waiters(&question, failure.as_ref(), now);
-        self.note_start_answer(&question, failure.as_ref(), now);
-        self.note_wanted_answer(&question, failure.as_ref(), now);
-        self.note_reconciled(&question, failure.is_some(), now);
+        self.wake_waiters(question, failure.as_ref(), now);
+        self.note_start_answer(question, failure.as_ref(), now);
+        self.note_wanted_answer(question, failure.as_ref(), now);
+        self.note_reconciled(question, failure.is_some(), now);
     }
 
     fn take_answer(
@@ -116,10 +116,10 @@ impl Desk {
     }
 
     /// Somebody votes on an asset: what may be done with it, and when we last traded it.
-    pub(crate) fn on_asset_wanted(&mut self, asset: Symbol, now: Timestamp) {
-        self.ask_for_wanted(&asset, now);
+    pub(crate) fn on_asset_wanted(&mut self, asset: &Symbol, now: Timestamp) {
+        self.ask_for_wanted(asset, now);
         self.wanted.insert(asset.clone());
-        self.finish_wanted(&asset, now);
+        self.finish_wanted(asset, now);
     }
 
     fn ask_for_wanted(&mut self, asset: &Symbol, now: Timestamp) {

@@ -140,12 +140,12 @@ impl Desk {
     /// What trading may be, and why not more.
     pub(crate) fn trading_and_reason(&self) -> (TradingState, String) {
         let (state, reason) = self.control.strictest();
-        if self.control.broken.is_none() {
-            if let Some(starting) = &self.starting {
-                return (TradingState::Halted, starting.reason());
+        match &self.starting {
+            Some(starting) if self.control.broken.is_none() => {
+                (TradingState::Halted, starting.reason())
             }
+            _ => (state, reason.to_owned()),
         }
-        (state, reason.to_owned())
     }
 
     pub(crate) fn on_control(&mut self, control: Control, now: Timestamp) {

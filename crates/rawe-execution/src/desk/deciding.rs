@@ -325,7 +325,7 @@ impl Desk {
         let order = LiveOrder::new(submission, direction)
             .with_round(Box::new(record), votes, exit)
             .made_by_desk(pending.by_desk);
-        self.take_order(id, order, notional);
+        self.take_order(order, notional);
     }
 
     /// Writes down why there is no order.

@@ -440,10 +440,9 @@ impl Desk {
         let trade = self.books.line(asset).and_then(|line| line.trade.as_ref());
         let round = trade.map_or_else(String::new, |trade| trade.opening_round.clone());
         self.sent.push_back(now);
-        let client_order_id = id.client_order_id();
         let submission = Submission::new(approved, id, round, now);
         let order = LiveOrder::new(submission, direction).made_by_desk(true);
-        self.take_order(client_order_id, order, Decimal::ZERO);
+        self.take_order(order, Decimal::ZERO);
         Ok(())
     }
 }

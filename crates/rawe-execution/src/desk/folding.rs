@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 
 use crate::broker::{OrderRequest, Side};
 use crate::desk::Desk;
-use crate::desk::books::{OpenTrade, Origin};
+use crate::desk::books::{Line, OpenTrade, Origin};
 use crate::desk::deciding::{direction_of, votes_of};
 use crate::desk::orders::LiveOrder;
 use crate::desk::reconciling::FEE_CORRECTED;
@@ -210,10 +210,7 @@ impl Desk {
             intent.order.symbol.clone(),
         );
         let direction = direction_left_or_opened(intent.purpose, intent.order.side);
-        let mark = self
-            .books
-            .line(&asset)
-            .map_or(Decimal::ZERO, |line| line.mark());
+        let mark = self.books.line(&asset).map_or(Decimal::ZERO, Line::mark);
         let notional = notional_of(&intent.order, mark);
         let votes = folded.votes(&intent.round_id).to_vec();
         let exit = exit_of(&intent);

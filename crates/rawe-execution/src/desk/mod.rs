@@ -131,11 +131,11 @@ impl Desk {
         self.books.turn_day(now);
         match event {
             DeskEvent::Started(history) => self.start(history, now),
-            DeskEvent::AssetWanted(asset) => self.on_asset_wanted(asset, now),
+            DeskEvent::AssetWanted(asset) => self.on_asset_wanted(&asset, now),
             DeskEvent::Decided(decision) => self.take_decision(*decision, false),
             DeskEvent::Committed(ticket) => self.on_committed(ticket, now),
-            DeskEvent::NotCommitted(ticket, reason) => self.on_not_committed(ticket, reason, now),
-            DeskEvent::Answered { question, answer } => self.on_answered(question, answer, now),
+            DeskEvent::NotCommitted(ticket, reason) => self.on_not_committed(ticket, &reason, now),
+            DeskEvent::Answered { question, answer } => self.on_answered(&question, answer, now),
             DeskEvent::Submitted { id, outcome } => self.on_submitted(&id, outcome, now),
             DeskEvent::CancelAnswered { id, result } => self.on_cancel_answered(&id, &result, now),
             DeskEvent::OrderUpdate(report) => self.on_pushed(*report, now),
@@ -262,10 +262,10 @@ impl Desk {
         }
     }
 
-    fn on_not_committed(&mut self, ticket: Ticket, reason: String, now: Timestamp) {
-        self.broke(reason.clone());
+    fn on_not_committed(&mut self, ticket: Ticket, reason: &str, now: Timestamp) {
+        self.broke(reason.to_owned());
         for id in self.tickets.remove(&ticket).unwrap_or_default() {
-            self.step(&id, SubmissionEvent::NotRecorded(reason.clone()), now);
+            self.step(&id, SubmissionEvent::NotRecorded(reason.to_owned()), now);
         }
     }
 

@@ -13,6 +13,7 @@ use crate::broker::{BrokerError, OrderReport, SubmitOutcome};
 use crate::desk::{ASK_WAIT, Desk, DeskEffect, NoticeLevel, OrderNews, Question, chain_index};
 use crate::gate::TradingState;
 use crate::journal::JournalEntry;
+use crate::limits::SkewRule;
 use crate::submission::{Action, End, Event, Phase, Submission};
 use crate::tracker::OrderTracker;
 
@@ -142,8 +143,8 @@ impl LiveOrder {
 
 impl Desk {
     /// Takes an order under way whose entries have just been put on the batch.
-    pub(crate) fn take_order(&mut self, id: ClientOrderId, order: LiveOrder, notional: Decimal) {
-        let mut order = order;
+    pub(crate) fn take_order(&mut self, mut order: LiveOrder, notional: Decimal) {
+        let id = order.id().clone();
         order.notional = notional;
         let asset = order.asset().clone();
         let intent = order.submission.intent().clone();
@@ -278,7 +279,8 @@ impl Desk {
             .get(id)
             .is_some_and(|o| o.submission.sends() > 1);
         // What the gate saw seconds ago may not hold any more when an opening goes out again.
-        let fit = self.view.is_young(now) && (self.paced || !self.view.is_skewed());
+        let skew_counts = !self.paced && self.settings.limits.clock_skew == SkewRule::Halt;
+        let fit = self.view.is_young(now) && !(skew_counts && self.view.is_skewed());
         let allowed = self.may_send(purpose) && (fit || !again || purpose != Purpose::Open);
         let (_, why) = self.trading_and_reason();
         let Some(order) = self.orders.get_mut(id) else {

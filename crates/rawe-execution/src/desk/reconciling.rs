@@ -11,7 +11,7 @@ use rawe_core::{AssetClass, ClientOrderId, Direction, ExitReason, Symbol, Timest
 use rust_decimal::Decimal;
 
 use crate::broker::{OrderReport, Side};
-use crate::desk::books::TradeEnd;
+use crate::desk::books::{Line, TradeEnd};
 use crate::desk::{Desk, NoticeLevel, Question};
 
 /// How often the broker's side is read.
@@ -196,7 +196,7 @@ impl Desk {
 
     /// USD of an order that may still fill.
     fn value_left(&self, order: &OrderReport) -> Decimal {
-        let mark = self.books.line(&order.symbol).map(|line| line.mark());
+        let mark = self.books.line(&order.symbol).map(Line::mark);
         let mark = mark.filter(|mark| !mark.is_zero());
         let price = mark.or(order.filled_average_price).unwrap_or_default();
         let filled = order.filled_quantity.saturating_mul(price);

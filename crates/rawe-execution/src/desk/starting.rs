@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 
 use crate::broker::{Amount, BrokerError, OrderKind, OrderReport, OrderRequest, TimeInForce};
 use crate::chain::{latest_of_purpose, our_orders};
-use crate::desk::books::{Books, Origin};
+use crate::desk::books::{Books, Line, Origin};
 use crate::desk::exits::ExitState;
 use crate::desk::fills::new_fill;
 use crate::desk::folding::{Folded, KnownOrder, direction_left_or_opened, notional_of};
@@ -399,7 +399,7 @@ impl Desk {
                 let intent = intent_of(purpose, decision_id, order, now);
                 self.entries.push(JournalEntry::Intent(intent.clone()));
                 let direction = direction_left_or_opened(purpose, order.side);
-                let mark = self.books.line(asset).map_or(Decimal::ZERO, |l| l.mark());
+                let mark = self.books.line(asset).map_or(Decimal::ZERO, Line::mark);
                 let notional = notional_of(&intent.order, mark);
                 let (submission, actions) = Submission::adopt(intent, order.clone());
                 let live =

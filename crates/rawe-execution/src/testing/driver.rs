@@ -162,11 +162,11 @@ impl DeskDriver {
             if deadline.is_some_and(|at| at <= self.now) {
                 self.give_only(DeskEvent::Tick);
             }
-            if let Some(entry) = self.waiting.first_entry() {
-                if entry.key().0 <= self.now {
-                    let effect = entry.remove();
-                    self.perform(effect);
-                }
+            let now = self.now;
+            let entry = self.waiting.first_entry();
+            if let Some(entry) = entry.filter(|entry| entry.key().0 <= now) {
+                let effect = entry.remove();
+                self.perform(effect);
             }
         }
         self.now = self.now.max(until);

@@ -85,14 +85,11 @@ fn check(scene: &Scene) -> Result<Amount, RoundOutcome> {
 }
 
 type Change = fn(&mut Scene);
+/// Name, what is changed, how openings end, whether closings end so too.
+type Case = (&'static str, Change, RoundOutcome, bool);
 
-#[test]
-fn each_reason_refuses_openings_and_only_the_brokers_rules_refuse_closings() {
-    let open = || scene("AAPL", Purpose::Open, Direction::Long);
-    let close = || scene("AAPL", Purpose::Close, Direction::Long);
-    assert_eq!(check(&open()), Ok(Amount::Notional(dec("1000"))));
-    assert_eq!(check(&close()), Ok(Amount::Quantity(dec("5"))));
-    let cases: [(&str, Change, RoundOutcome, bool); 20] = [
+fn market_cases() -> Vec<Case> {
+    vec![
         (
             "halted",
             |s| s.state = TradingState::Halted,
@@ -129,6 +126,11 @@ fn each_reason_refuses_openings_and_only_the_brokers_rules_refuse_closings() {
             RoundOutcome::MarketClosed,
             true,
         ),
+    ]
+}
+
+fn money_cases() -> Vec<Case> {
+    vec![
         (
             "asset",
             |s| s.asset.tradable = false,
@@ -203,8 +205,16 @@ fn each_reason_refuses_openings_and_only_the_brokers_rules_refuse_closings() {
             RoundOutcome::TooSmall,
             false,
         ),
-    ];
-    for (name, change, outcome, refuses_closing) in cases {
+    ]
+}
+
+#[test]
+fn each_reason_refuses_openings_and_only_the_brokers_rules_refuse_closings() {
+    let open = || scene("AAPL", Purpose::Open, Direction::Long);
+    let close = || scene("AAPL", Purpose::Close, Direction::Long);
+    assert_eq!(check(&open()), Ok(Amount::Notional(dec("1000"))));
+    assert_eq!(check(&close()), Ok(Amount::Quantity(dec("5"))));
+    for (name, change, outcome, refuses_closing) in [market_cases(), money_cases()].concat() {
         let (mut opening, mut closing) = (open(), close());
         change(&mut opening);
         change(&mut closing);
@@ -217,7 +227,8 @@ fn each_reason_refuses_openings_and_only_the_brokers_rules_refuse_closings() {
 #[test]
 fn limits_are_exact_at_their_boundaries() {
     type Set = fn(&mut Scene, Decimal);
-    let cases: [(&str, Set, &str, [Result<&str, RoundOutcome>; 3]); 5] = [
+    type Expected = [Result<&'static str, RoundOutcome>; 3];
+    let cases: [(&str, Set, &str, Expected); 5] = [
         (
             "gross",
             |s, at| s.exposure.gross = at,
@@ -257,7 +268,12 @@ fn limits_are_exact_at_their_boundaries() {
             assert_eq!(check(&opening), expected, "{name} {offset}");
         }
     }
-    let counted: [(&str, fn(&mut Scene, i64), i64, RoundOutcome); 4] = [
+}
+
+#[test]
+fn counts_and_ages_are_exact_at_their_boundaries() {
+    type Set = fn(&mut Scene, i64);
+    let counted: [(&str, Set, i64, RoundOutcome); 4] = [
         (
             "rate",
             |s, n| s.sent = usize::try_from(n).unwrap(),

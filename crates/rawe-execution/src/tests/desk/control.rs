@@ -255,7 +255,7 @@ fn everything_that_fails_fails_closed() {
             d.broker.list_asset(info, dec("100"));
         }),
         ("the price", |d| {
-            d.broker.set_price(&symbol("AAPL"), dec("0"))
+            d.broker.set_price(&symbol("AAPL"), dec("0"));
         }),
     ];
     for (name, break_it) in cases {

@@ -128,8 +128,10 @@ fn a_second_decision_for_an_asset_is_refused_while_the_first_is_under_way() {
 
 #[test]
 fn every_limit_ends_in_its_own_code() {
+    type Set = fn(&mut DeskSettings);
     type Prepare = fn(&mut DeskDriver);
-    let cases: [(&str, fn(&mut DeskSettings), Prepare, RoundOutcome); 8] = [
+    type Case = (&'static str, Set, Prepare, RoundOutcome);
+    let cases: [Case; 8] = [
         (
             "orders a minute",
             |s| s.limits.orders_per_minute_max = 1,
