@@ -8,6 +8,8 @@ mod collective;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod kill_switch;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod replay;

@@ -30,9 +30,9 @@ pub(crate) struct Stage {
     pub(crate) voters: Vec<Voter>,
     exchange_url: String,
     /// Lives as long as the stage.
-    _exchange: Program,
+    pub(crate) exchange: Program,
     /// Where the processes run; removed with the stage.
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
     http: reqwest::Client,
     step: u64,
 }
@@ -78,8 +78,8 @@ impl Stage {
             engine,
             voters,
             exchange_url,
-            _exchange: exchange,
-            _folder: folder,
+            exchange,
+            folder,
             http,
             step,
         }
@@ -233,6 +233,23 @@ impl Stage {
                 .find(|r| r.asset.as_str() == asset && r.outcome == outcome)
         })
         .await
+    }
+
+    /// One more engine, with a journal of its own if `journal` is given.
+    pub(crate) fn another_engine(&self, journal: Option<&str>) -> Program {
+        let mut command = engine_command(&self.redis, &self.exchange_url, &self.folder);
+        if let Some(journal) = journal {
+            command.args(["--journal", journal]);
+        }
+        Program::start(command)
+    }
+
+    /// Runs `rawe` with these words; its exit code and what it wrote.
+    pub(crate) async fn rawe(&self, words: &[&str]) -> (Option<i32>, String) {
+        let mut command = Program::command("rawe", self.folder.path());
+        command.args(words).env("RAWE_REDIS_URL", self.redis.url());
+        command.env("RAWE_DEPLOYMENT", "test");
+        Program::run(command).await
     }
 
     /// A page of the exchange.
