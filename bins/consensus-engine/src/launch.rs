@@ -196,7 +196,8 @@ pub async fn run_with(
     ));
     tokio::spawn(watch_heartbeats(bus, heard.clone(), shutdown.clone()));
     if let Some(updates) = brokerage.updates {
-        tokio::spawn(follow_updates(updates, counter, heard, shutdown.clone()));
+        let broker = counter.broker;
+        tokio::spawn(follow_updates(updates, broker, heard, shutdown.clone()));
     }
     let mut ears = Ears {
         signals: signals.events,

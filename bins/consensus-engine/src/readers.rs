@@ -11,14 +11,12 @@ use rawe_core::Heartbeat;
 use rawe_core::channels::{
     ACKS_STREAM, BARS_STREAM, CLOCK_STREAM, CONTROL_STREAM, STANCES_STREAM, STATUS_HASH,
 };
-use rawe_execution::broker::OrderReport;
-use rawe_execution::desk::Question;
+use rawe_execution::broker::{Broker, OrderReport};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::asking::Counter;
 use crate::market_time::MarketTime;
 
 /// The streams the engine follows, in the order in which one batch is handled: the operator first,
@@ -126,11 +124,10 @@ pub(crate) async fn watch_heartbeats(
     }
 }
 
-/// Hands on what the broker pushes, and after each reconnection asks for what may have been missed:
-/// there is no replay of it.
+/// Hands on what the broker pushes, and after each reconnection how open orders stand by then.
 pub(crate) async fn follow_updates(
     mut updates: TradeUpdates,
-    counter: Counter,
+    broker: Arc<dyn Broker>,
     heard: mpsc::Sender<Heard>,
     shutdown: CancellationToken,
 ) {
@@ -145,8 +142,17 @@ pub(crate) async fn follow_updates(
                     event = "trade_updates_connected",
                     "news of orders arrive as they happen"
                 );
-                for question in [Question::OpenOrders, Question::Positions] {
-                    counter.ask(question, Duration::ZERO);
+                // There is no replay of what was missed. What has ended meanwhile the desk finds by
+                // asking for the orders it knows, which it does all along.
+                match broker.open_orders().await {
+                    Ok(reports) => {
+                        for report in reports {
+                            if heard.send(Heard::Update(Box::new(report))).await.is_err() {
+                                return;
+                            }
+                        }
+                    }
+                    Err(error) => tracing::debug!(event = "broker_silent", %error, "polls go on"),
                 }
             }
             TradeNews::Disconnected { reason } => {
