@@ -15,6 +15,7 @@ pub mod market_data;
 pub mod refusal;
 pub mod roster;
 pub mod signal;
+mod signal_fields;
 pub mod signal_parse;
 pub mod signing;
 pub mod stance;

@@ -7,9 +7,11 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::signal::{ArbitrageSignal, Direction, ProposedTrade, SIGNAL_VERSION, SignalType};
+use crate::signal_fields::{Field, Slots, find};
 use crate::{Refusal, RefusalCode, Symbol, Timestamp};
 
 /// The largest message accepted, in bytes: fifty times a usual one.
@@ -19,7 +21,37 @@ const TEXT_BYTES_MAX: usize = 512;
 /// The largest size or profit accepted, in USD: far above any account, far below overflow.
 const USD_MAX: f64 = 1e12;
 
-type Object = Map<String, Value>;
+/// The fields of a signal that are read.
+const OUTER: [&str; 13] = [
+    "version",
+    "timestamp",
+    "financial_asset",
+    "metadata",
+    "narrative_id",
+    "signal_type",
+    "strength",
+    "expected_profit",
+    "risk_score",
+    "signal_id",
+    "agent",
+    "ttl_ms",
+    "signature",
+];
+/// The fields of its `metadata` that are read.
+const INNER: [&str; 12] = [
+    "size",
+    "agent_name",
+    "financial_asset",
+    "direction",
+    "expected_profit",
+    "risk_score",
+    "timestamp",
+    "narrative_id",
+    "strategy",
+    "confidence",
+    "horizon_secs",
+    "metadata",
+];
 
 /// Reads one signal.
 ///
@@ -32,25 +64,18 @@ pub fn parse_signal(payload: &[u8]) -> Result<ArbitrageSignal, Refusal> {
             format!("{} bytes; at most {SIGNAL_BYTES_MAX}", payload.len()),
         ));
     }
-    let value: Value = serde_json::from_slice(payload)
-        .map_err(|error| Refusal::new(RefusalCode::NotJson, error.to_string()))?;
-    let Value::Object(object) = value else {
-        return Err(Refusal::new(
-            RefusalCode::NotAnObject,
-            "send one JSON object per message",
-        ));
-    };
-    let version = optional(&object, "version", read_integer)?.unwrap_or(SIGNAL_VERSION);
+    let object = read_outer(payload)?;
+    let version = object.optional("version", read_integer)?;
+    let version = version.unwrap_or(SIGNAL_VERSION);
     if version == 0 || version > SIGNAL_VERSION {
         return Err(Refusal::new(
             RefusalCode::UnknownVersion,
             format!("version {version}; this build reads up to {SIGNAL_VERSION}"),
         ));
     }
-    let (timestamp, timestamp_was_naive) = required(&object, "timestamp", read_time)?;
-    let financial_asset = required(&object, "financial_asset", read_symbol)?;
-    let inner = required(&object, "metadata", read_object)?;
-    let metadata = read_trade(&inner)?;
+    let (timestamp, timestamp_was_naive) = object.required("timestamp", read_time)?;
+    let financial_asset = object.required("financial_asset", read_symbol)?;
+    let metadata = read_trade(object.required("metadata", read_object)?)?;
     if metadata.financial_asset != financial_asset {
         return Err(Refusal::new(
             RefusalCode::AssetMismatch,
@@ -63,23 +88,50 @@ pub fn parse_signal(payload: &[u8]) -> Result<ArbitrageSignal, Refusal> {
     Ok(ArbitrageSignal {
         timestamp,
         timestamp_was_naive,
-        narrative_id: required(&object, "narrative_id", read_text)?,
+        narrative_id: object.required("narrative_id", read_text)?,
         financial_asset,
-        signal_type: required(&object, "signal_type", read_signal_type)?,
-        strength: required(&object, "strength", read_unit)?,
-        expected_profit: required(&object, "expected_profit", read_usd)?,
-        risk_score: required(&object, "risk_score", read_unit)?,
+        signal_type: object.required("signal_type", read_signal_type)?,
+        strength: object.required("strength", read_unit)?,
+        expected_profit: object.required("expected_profit", read_usd)?,
+        risk_score: object.required("risk_score", read_unit)?,
         metadata,
         version,
-        signal_id: optional(&object, "signal_id", read_text)?,
-        agent: optional(&object, "agent", read_typed)?,
-        ttl_ms: optional(&object, "ttl_ms", read_integer)?,
-        signature: optional(&object, "signature", read_typed)?,
+        signal_id: object.optional("signal_id", read_text)?,
+        agent: object.optional("agent", read_typed)?,
+        ttl_ms: object.optional("ttl_ms", read_integer)?,
+        signature: object.optional("signature", read_typed)?,
     })
 }
 
-fn read_trade(object: &Object) -> Result<ProposedTrade, Refusal> {
-    let size = required(object, "size", read_usd)?;
+/// Finds the fields of the message. One that is JSON, but no object, has a code of its own.
+fn read_outer(payload: &[u8]) -> Result<Object<'_, 13>, Refusal> {
+    let not_json = |reason: String| Refusal::new(RefusalCode::NotJson, reason);
+    let text = std::str::from_utf8(payload).map_err(|error| not_json(error.to_string()))?;
+    if !text.trim_start().starts_with('{') {
+        let valid = serde_json::from_str::<Value>(text);
+        return Err(valid.map_or_else(
+            |error| not_json(error.to_string()),
+            |_| {
+                let advice = "send one JSON object per message";
+                Refusal::new(RefusalCode::NotAnObject, advice)
+            },
+        ));
+    }
+    let slots = find(text, &OUTER).map_err(|error| not_json(error.to_string()))?;
+    Ok(Object {
+        names: &OUTER,
+        slots,
+    })
+}
+
+fn read_trade(text: &str) -> Result<ProposedTrade, Refusal> {
+    let slots = find(text, &INNER)
+        .map_err(|error| Refusal::new(RefusalCode::NotJson, error.to_string()))?;
+    let object = Object {
+        names: &INNER,
+        slots,
+    };
+    let size = object.required("size", read_usd)?;
     if size <= 0.0 {
         return Err(Refusal::new(
             RefusalCode::OutOfRange,
@@ -90,80 +142,107 @@ fn read_trade(object: &Object) -> Result<ProposedTrade, Refusal> {
         .map(|size| size.round_dp(6))
         .filter(|size| !size.is_zero())
         .ok_or_else(|| Refusal::new(RefusalCode::OutOfRange, "size cannot be read as USD"))?;
+    let evidence = object.optional("metadata", read_map)?;
     Ok(ProposedTrade {
-        agent_name: required(object, "agent_name", read_text)?,
-        financial_asset: required(object, "financial_asset", read_symbol)?,
-        direction: required(object, "direction", read_direction)?,
+        agent_name: object.required("agent_name", read_text)?,
+        financial_asset: object.required("financial_asset", read_symbol)?,
+        direction: object.required("direction", read_direction)?,
         size,
-        expected_profit: required(object, "expected_profit", read_usd)?,
-        risk_score: required(object, "risk_score", read_unit)?,
-        timestamp: optional(object, "timestamp", read_time)?.map(|(time, _)| time),
-        narrative_id: optional(object, "narrative_id", read_text)?,
-        strategy: optional(object, "strategy", read_text)?,
-        confidence: optional(object, "confidence", read_unit)?,
-        horizon_secs: optional(object, "horizon_secs", read_integer)?,
-        metadata: optional(object, "metadata", read_object)?.unwrap_or_default(),
+        expected_profit: object.required("expected_profit", read_usd)?,
+        risk_score: object.required("risk_score", read_unit)?,
+        timestamp: object.optional("timestamp", read_time)?.map(|(t, _)| t),
+        narrative_id: object.optional("narrative_id", read_text)?,
+        strategy: object.optional("strategy", read_text)?,
+        confidence: object.optional("confidence", read_unit)?,
+        horizon_secs: object.optional("horizon_secs", read_integer)?,
+        metadata: evidence.unwrap_or_default(),
     })
 }
 
 /// A reader of one field's value; its error is the code and what was expected.
-type Reader<T> = fn(&Value) -> Result<T, (RefusalCode, &'static str)>;
+type Reader<'a, T> = fn(&Field<'a>) -> Result<T, (RefusalCode, &'static str)>;
 
-fn required<T>(object: &Object, name: &str, read: Reader<T>) -> Result<T, Refusal> {
-    let value = object
-        .get(name)
-        .ok_or_else(|| Refusal::new(RefusalCode::MissingField, format!("'{name}' is absent")))?;
-    read(value)
-        .map_err(|(code, expected)| Refusal::new(code, format!("'{name}' must be {expected}")))
+/// An object of the message.
+struct Object<'a, const N: usize> {
+    names: &'static [&'static str; N],
+    slots: Slots<'a, N>,
 }
 
-fn optional<T>(object: &Object, name: &str, read: Reader<T>) -> Result<Option<T>, Refusal> {
-    match object.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(_) => required(object, name, read).map(Some),
+impl<'a, const N: usize> Object<'a, N> {
+    fn slot(&self, name: &str) -> Option<&'a RawValue> {
+        let place = self.names.iter().position(|known| *known == name)?;
+        self.slots.get(place).copied().flatten()
+    }
+
+    fn required<T>(&self, name: &str, read: Reader<'a, T>) -> Result<T, Refusal> {
+        let raw = self.slot(name).ok_or_else(|| {
+            Refusal::new(RefusalCode::MissingField, format!("'{name}' is absent"))
+        })?;
+        read_field(name, raw, read)
+    }
+
+    fn optional<T>(&self, name: &str, read: Reader<'a, T>) -> Result<Option<T>, Refusal> {
+        match self.slot(name).filter(|raw| raw.get() != "null") {
+            None => Ok(None),
+            Some(raw) => read_field(name, raw, read).map(Some),
+        }
     }
 }
 
-fn read_text(value: &Value) -> Result<String, (RefusalCode, &'static str)> {
-    match value {
-        Value::String(text) if text.len() <= TEXT_BYTES_MAX => Ok(text.clone()),
-        Value::String(_) => Err((RefusalCode::OutOfRange, "at most 512 bytes")),
+fn read_field<'a, T>(name: &str, raw: &'a RawValue, read: Reader<'a, T>) -> Result<T, Refusal> {
+    let field = Field::read(raw)
+        .map_err(|error| Refusal::new(RefusalCode::NotJson, format!("'{name}': {error}")))?;
+    read(&field)
+        .map_err(|(code, expected)| Refusal::new(code, format!("'{name}' must be {expected}")))
+}
+
+fn read_text(field: &Field<'_>) -> Result<String, (RefusalCode, &'static str)> {
+    match field {
+        Field::Text(text) if text.len() <= TEXT_BYTES_MAX => Ok(text.clone().into_owned()),
+        Field::Text(_) => Err((RefusalCode::OutOfRange, "at most 512 bytes")),
         _ => Err((RefusalCode::WrongType, "a string")),
     }
 }
 
-fn read_object(value: &Value) -> Result<Object, (RefusalCode, &'static str)> {
-    value
-        .as_object()
-        .cloned()
-        .ok_or((RefusalCode::WrongType, "an object"))
+fn read_object<'a>(field: &Field<'a>) -> Result<&'a str, (RefusalCode, &'static str)> {
+    match field {
+        Field::Object(text) => Ok(text),
+        _ => Err((RefusalCode::WrongType, "an object")),
+    }
 }
 
-fn read_typed<T: serde::de::DeserializeOwned>(
-    value: &Value,
-) -> Result<T, (RefusalCode, &'static str)> {
-    serde_json::from_value(value.clone()).map_err(|_| {
+fn read_map(field: &Field<'_>) -> Result<Map<String, Value>, (RefusalCode, &'static str)> {
+    let text = read_object(field)?;
+    serde_json::from_str(text).map_err(|_| {
         (
-            RefusalCode::WrongType,
-            "an object with the documented fields",
+            RefusalCode::NotJson,
+            "an object that can be read to its end",
         )
     })
 }
 
-fn read_integer(value: &Value) -> Result<u64, (RefusalCode, &'static str)> {
-    match value {
-        Value::Number(number) => number
+fn read_typed<T: serde::de::DeserializeOwned>(
+    field: &Field<'_>,
+) -> Result<T, (RefusalCode, &'static str)> {
+    const EXPECTED: &str = "an object with the documented fields";
+    let text = read_object(field).map_err(|(code, _)| (code, EXPECTED))?;
+    serde_json::from_str(text).map_err(|_| (RefusalCode::WrongType, EXPECTED))
+}
+
+fn read_integer(field: &Field<'_>) -> Result<u64, (RefusalCode, &'static str)> {
+    match field {
+        Field::Number(number) => number
             .as_u64()
             .ok_or((RefusalCode::OutOfRange, "a whole number of 0 or more")),
         _ => Err((RefusalCode::WrongType, "a whole number")),
     }
 }
 
-fn read_number(value: &Value) -> Result<f64, (RefusalCode, &'static str)> {
-    match value {
+fn read_number(field: &Field<'_>) -> Result<f64, (RefusalCode, &'static str)> {
+    match field {
         // JSON encoders write NaN and infinity as null.
-        Value::Null => Err((RefusalCode::OutOfRange, "a finite number, not null")),
-        Value::Number(number) => number
+        Field::Null => Err((RefusalCode::OutOfRange, "a finite number, not null")),
+        Field::Number(number) => number
             .as_f64()
             .filter(|number| number.is_finite())
             .ok_or((RefusalCode::OutOfRange, "a finite number")),
@@ -171,8 +250,8 @@ fn read_number(value: &Value) -> Result<f64, (RefusalCode, &'static str)> {
     }
 }
 
-fn read_unit(value: &Value) -> Result<f64, (RefusalCode, &'static str)> {
-    let number = read_number(value)?;
+fn read_unit(field: &Field<'_>) -> Result<f64, (RefusalCode, &'static str)> {
+    let number = read_number(field)?;
     if (0.0..=1.0).contains(&number) {
         Ok(number)
     } else {
@@ -180,8 +259,8 @@ fn read_unit(value: &Value) -> Result<f64, (RefusalCode, &'static str)> {
     }
 }
 
-fn read_usd(value: &Value) -> Result<f64, (RefusalCode, &'static str)> {
-    let number = read_number(value)?;
+fn read_usd(field: &Field<'_>) -> Result<f64, (RefusalCode, &'static str)> {
+    let number = read_number(field)?;
     if number.abs() <= USD_MAX {
         Ok(number)
     } else {
@@ -189,8 +268,8 @@ fn read_usd(value: &Value) -> Result<f64, (RefusalCode, &'static str)> {
     }
 }
 
-fn read_symbol(value: &Value) -> Result<Symbol, (RefusalCode, &'static str)> {
-    let text = value.as_str().ok_or((RefusalCode::WrongType, "a string"))?;
+fn read_symbol(field: &Field<'_>) -> Result<Symbol, (RefusalCode, &'static str)> {
+    let text = text_of(field)?;
     Symbol::new(text).map_err(|_| {
         (
             RefusalCode::UnknownSymbol,
@@ -199,31 +278,36 @@ fn read_symbol(value: &Value) -> Result<Symbol, (RefusalCode, &'static str)> {
     })
 }
 
-fn read_direction(value: &Value) -> Result<Direction, (RefusalCode, &'static str)> {
-    match value.as_str() {
-        Some("long") => Ok(Direction::Long),
-        Some("short") => Ok(Direction::Short),
-        Some(_) => Err((RefusalCode::UnknownDirection, "'long' or 'short'")),
-        None => Err((RefusalCode::WrongType, "a string")),
+fn read_direction(field: &Field<'_>) -> Result<Direction, (RefusalCode, &'static str)> {
+    match text_of(field)? {
+        "long" => Ok(Direction::Long),
+        "short" => Ok(Direction::Short),
+        _ => Err((RefusalCode::UnknownDirection, "'long' or 'short'")),
     }
 }
 
-fn read_signal_type(value: &Value) -> Result<SignalType, (RefusalCode, &'static str)> {
-    match value.as_str() {
-        Some("narrative_leads") => Ok(SignalType::NarrativeLeads),
-        Some("capital_leads") => Ok(SignalType::CapitalLeads),
-        Some("divergence") => Ok(SignalType::Divergence),
-        Some(_) => Err((
+fn read_signal_type(field: &Field<'_>) -> Result<SignalType, (RefusalCode, &'static str)> {
+    match text_of(field)? {
+        "narrative_leads" => Ok(SignalType::NarrativeLeads),
+        "capital_leads" => Ok(SignalType::CapitalLeads),
+        "divergence" => Ok(SignalType::Divergence),
+        _ => Err((
             RefusalCode::UnknownSignalType,
             "'narrative_leads', 'capital_leads' or 'divergence'",
         )),
-        None => Err((RefusalCode::WrongType, "a string")),
+    }
+}
+
+fn text_of<'f>(field: &'f Field<'_>) -> Result<&'f str, (RefusalCode, &'static str)> {
+    match field {
+        Field::Text(text) => Ok(text),
+        _ => Err((RefusalCode::WrongType, "a string")),
     }
 }
 
 /// Reads RFC 3339; without an offset the time is UTC, and the second value is true.
-fn read_time(value: &Value) -> Result<(Timestamp, bool), (RefusalCode, &'static str)> {
-    let text = value.as_str().ok_or((RefusalCode::WrongType, "a string"))?;
+fn read_time(field: &Field<'_>) -> Result<(Timestamp, bool), (RefusalCode, &'static str)> {
+    let text = text_of(field)?;
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok((time.with_timezone(&Utc), false));
     }

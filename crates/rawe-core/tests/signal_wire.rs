@@ -247,6 +247,24 @@ proptest! {
     }
 
     #[test]
+    fn a_message_says_the_same_in_other_words(
+        at in 0..CURRENT.len(),
+        byte in any::<u8>(),
+    ) {
+        // Written anew by a JSON library, whatever is JSON means the same: other spaces, another
+        // order of fields, other escapes, of a repeated field the last.
+        let mut damaged = CURRENT.as_bytes().to_vec();
+        damaged[at] = byte;
+        if let Ok(value) = serde_json::from_slice::<Value>(&damaged) {
+            let anew = serde_json::to_vec_pretty(&value).unwrap();
+            let code = |result: Result<_, rawe_core::Refusal>| result.map_err(|r| r.code);
+            prop_assert_eq!(code(parse_signal(&damaged)), code(parse_signal(&anew)));
+        } else {
+            prop_assert!(parse_signal(&damaged).is_err());
+        }
+    }
+
+    #[test]
     fn what_is_accepted_is_in_range(strength in any::<f64>(), size in any::<f64>()) {
         let payload = changed(|value| {
             value["strength"] = json!(strength);
