@@ -40,6 +40,8 @@ const TICK_MIN: Duration = Duration::from_millis(10);
 const BURST: usize = 64;
 /// How the detail of a heartbeat begins while positions are only closed.
 pub const ONLY_CLOSING: &str = "only closing";
+/// How many other inputs have their turn after each burst.
+const HEARD_IN_BURST: usize = 16;
 /// How long a broker that never answers is borne at the start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -71,6 +73,8 @@ pub(crate) struct Engine {
     pub(crate) bars_after: rawe_bus::EntryId,
     pub(crate) state_told: Option<(TradingState, String)>,
     pub(crate) ended: bool,
+    /// Whether the last thing that happened was several messages at once.
+    pub(crate) in_burst: bool,
     pub(crate) started: Instant,
     pub(crate) is_up: bool,
     pub(crate) broker_answered: bool,
@@ -115,10 +119,12 @@ impl Engine {
                     // Before what may become an order: the file counts from the moment it is there.
                     self.look_at_file();
                     self.on_bus(event);
-                    for _ in 1..BURST {
-                        let Ok(event) = ears.signals.try_recv() else { break };
+                    let mut taken = 1;
+                    while taken < BURST && let Ok(event) = ears.signals.try_recv() {
                         self.on_bus(event);
+                        taken += 1;
                     }
+                    self.in_burst = taken > 1;
                 }
                 Some(news) = ears.lease.recv() => self.on_lease(news)?,
                 Some(heard) = ears.heard.recv() => self.on_heard(heard, ears).await?,
@@ -128,6 +134,9 @@ impl Engine {
                 }
             }
             self.perform();
+            if self.in_burst {
+                ticked = self.look_around(ears, ticked).await?;
+            }
             if self.pace.is_pending() {
                 tokio::select! {
                     result = self.keep_pace(ears) => result?,
@@ -135,6 +144,28 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// While messages come faster than they are taken in: the operator, the lease and the clock
+    /// have their turn all the same.
+    async fn look_around(&mut self, ears: &mut Ears, ticked: Instant) -> anyhow::Result<Instant> {
+        self.in_burst = false;
+        while let Ok(news) = ears.lease.try_recv() {
+            self.on_lease(news)?;
+        }
+        for _ in 0..HEARD_IN_BURST {
+            let Ok(heard) = ears.heard.try_recv() else {
+                break;
+            };
+            self.on_heard(heard, ears).await?;
+        }
+        let now = Instant::now();
+        let due = now >= ticked + TICK;
+        if due {
+            self.on_tick()?;
+        }
+        self.perform();
+        Ok(if due { now } else { ticked })
     }
 
     fn next_wake(&self, ticked: Instant) -> Instant {

@@ -143,6 +143,8 @@ pub async fn run_with(
     // Whatever ends this engine ends its tasks, those that hold the lease among them.
     let shutdown = shutdown.child_token();
     let _ends_with_us = shutdown.clone().drop_guard();
+    let (heard, heard_heard) = mpsc::channel(INPUTS_CAPACITY);
+    watch_halt_signal(heard.clone(), shutdown.clone())?;
     let boot = new_boot_id();
     let acquiring = Stewardship::acquire(
         bus.clone(),
@@ -164,7 +166,6 @@ pub async fn run_with(
     let clock = bus.last(CLOCK_STREAM).await.context("reading the clock")?;
     let from = stream_starts(bus.as_ref(), clock.as_ref()).await?;
     let (answers, answers_heard) = mpsc::channel(INPUTS_CAPACITY);
-    let (heard, heard_heard) = mpsc::channel(INPUTS_CAPACITY);
     let (lease, lease_heard) = mpsc::channel(INPUTS_CAPACITY);
     let time = Arc::new(MarketTime::of_real_broker(settings.live));
     let counter = Counter {
@@ -186,7 +187,6 @@ pub async fn run_with(
     let mut engine = assemble(settings, parts, joined_clock(clock.as_ref()), newest_word);
     engine.begin(history, newest_word).await?;
     tokio::spawn(stewardship.clone().keep(lease, shutdown.clone()));
-    watch_halt_signal(heard.clone(), shutdown.clone())?;
     tokio::spawn(follow_streams(
         bus.clone(),
         from,
@@ -298,6 +298,7 @@ fn assemble(
         bars_after: EntryId::START,
         state_told: None,
         ended: false,
+        in_burst: false,
         started: Instant::now(),
         is_up: false,
         broker_answered: false,
