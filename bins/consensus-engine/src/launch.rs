@@ -35,7 +35,7 @@ use crate::instants::PROCESS;
 use crate::market_time::MarketTime;
 use crate::pace::Pace;
 use crate::publisher::Publisher;
-use crate::readers::{follow_streams, follow_updates, watch_halt_signal, watch_heartbeats};
+use crate::readers::{Heard, follow_streams, follow_updates, watch_halt_signal, watch_heartbeats};
 use crate::settings::Settings;
 use crate::stewardship::Stewardship;
 use crate::writer::{self, SharedJournal, Writer};
@@ -167,10 +167,9 @@ pub async fn run_with(
     let from = stream_starts(bus.as_ref(), clock.as_ref()).await?;
     let (answers, answers_heard) = mpsc::channel(INPUTS_CAPACITY);
     let (lease, lease_heard) = mpsc::channel(INPUTS_CAPACITY);
-    let time = Arc::new(MarketTime::of_real_broker(settings.live));
     let counter = Counter {
         broker: brokerage.broker,
-        time: time.clone(),
+        time: Arc::new(MarketTime::of_real_broker(settings.live)),
         answers: answers.clone(),
         tasks: TaskTracker::new(),
     };
@@ -187,18 +186,7 @@ pub async fn run_with(
     let mut engine = assemble(settings, parts, joined_clock(clock.as_ref()), newest_word);
     engine.begin(history, newest_word).await?;
     tokio::spawn(stewardship.clone().keep(lease, shutdown.clone()));
-    tokio::spawn(follow_streams(
-        bus.clone(),
-        from,
-        time,
-        heard.clone(),
-        shutdown.clone(),
-    ));
-    tokio::spawn(watch_heartbeats(bus, heard.clone(), shutdown.clone()));
-    if let Some(updates) = brokerage.updates {
-        let broker = counter.broker;
-        tokio::spawn(follow_updates(updates, broker, heard, shutdown.clone()));
-    }
+    listen(bus, from, &counter, brokerage.updates, &heard, &shutdown);
     let mut ears = Ears {
         signals: signals.events,
         heard: heard_heard,
@@ -214,6 +202,34 @@ pub async fn run_with(
         tracing::debug!(event = "heart_stopped", %error, "the last beat was not written");
     }
     result
+}
+
+/// Starts the tasks that listen.
+fn listen(
+    bus: Arc<dyn Bus>,
+    from: BTreeMap<&'static str, EntryId>,
+    counter: &Counter,
+    updates: Option<TradeUpdates>,
+    heard: &mpsc::Sender<Heard>,
+    shutdown: &CancellationToken,
+) {
+    let (time, broker) = (counter.time.clone(), counter.broker.clone());
+    tokio::spawn(follow_streams(
+        bus.clone(),
+        from,
+        time,
+        heard.clone(),
+        shutdown.clone(),
+    ));
+    tokio::spawn(watch_heartbeats(bus, heard.clone(), shutdown.clone()));
+    if let Some(updates) = updates {
+        tokio::spawn(follow_updates(
+            updates,
+            broker,
+            heard.clone(),
+            shutdown.clone(),
+        ));
+    }
 }
 
 /// Reads the journal's history and writes into it who trades from now on.

@@ -6,9 +6,9 @@ use rawe_consensus::{
     AssetFacts, Effect, Event, MarketHours, ObservedPosition, OrderProposal, Trading, Universe,
 };
 use rawe_core::channels::DECISIONS_STREAM;
-use rawe_core::{AgentId, Direction, ExitReason, Purpose, RoundRecord};
+use rawe_core::{AgentId, Direction, ExitReason, Purpose, RoundRecord, Symbol};
 use rawe_execution::TradingState;
-use rawe_execution::broker::BrokerClock;
+use rawe_execution::broker::{AssetInfo, BrokerClock};
 use rawe_execution::desk::{Decision, DeskEvent, Notice, NoticeLevel, OrderNews};
 use rawe_execution::journal::JournalEntry;
 
@@ -81,6 +81,44 @@ impl Collective {
                 }
                 self.tell_consensus(Event::OrderRefused { asset, purpose }, turn);
             }
+            OrderNews::Resumed { .. } | OrderNews::Ended { .. } => self.on_progress(news, turn),
+            OrderNews::Holding {
+                asset,
+                position,
+                last_fill,
+            } => {
+                let position = position.map(|held| ObservedPosition {
+                    direction: held.direction,
+                    opened_at: held.opened_at,
+                    agreeing: held.agreeing,
+                    ours: held.ours,
+                });
+                let observed = Event::PositionObserved {
+                    asset,
+                    position,
+                    last_fill,
+                };
+                self.tell_consensus(observed, turn);
+            }
+            OrderNews::TradeClosed(trade) => {
+                self.tell_consensus(Event::TradeClosed(trade), turn);
+            }
+            OrderNews::Hours(clock) => self.note_hours(clock.as_ref(), turn),
+            OrderNews::Asset { asset, info } => self.on_asset(asset, info, turn),
+            OrderNews::State(state) => {
+                let trading = match state {
+                    TradingState::Active => Trading::Active,
+                    TradingState::Reducing => Trading::Reducing,
+                    TradingState::Halted => Trading::Halted,
+                };
+                self.tell_consensus(Event::Trading(trading), turn);
+            }
+        }
+    }
+
+    /// An order of an earlier start works on, or one has ended.
+    fn on_progress(&mut self, news: OrderNews, turn: &mut Turn) {
+        match news {
             OrderNews::Resumed {
                 asset,
                 purpose,
@@ -118,54 +156,27 @@ impl Collective {
                 };
                 self.tell_consensus(ended, turn);
             }
-            OrderNews::Holding {
-                asset,
-                position,
-                last_fill,
-            } => {
-                let position = position.map(|held| ObservedPosition {
-                    direction: held.direction,
-                    opened_at: held.opened_at,
-                    agreeing: held.agreeing,
-                    ours: held.ours,
-                });
-                let observed = Event::PositionObserved {
-                    asset,
-                    position,
-                    last_fill,
-                };
-                self.tell_consensus(observed, turn);
-            }
-            OrderNews::TradeClosed(trade) => {
-                self.tell_consensus(Event::TradeClosed(trade), turn);
-            }
-            OrderNews::Hours(clock) => self.note_hours(clock.as_ref(), turn),
-            OrderNews::Asset { asset, info } => {
-                let universe = if info.as_ref().is_some_and(|info| info.tradable) {
-                    Universe::Inside
-                } else {
-                    Universe::Outside
-                };
-                let facts = info.map(|info| AssetFacts {
-                    tradable: info.tradable,
-                    shortable: info.shortable,
-                });
-                self.tell_consensus(Event::Asset(asset.clone(), facts), turn);
-                self.known.assets.insert(asset.clone(), universe);
-                if let Some(weighing) = &mut self.weighing {
-                    weighing.unknown.remove(&asset);
-                }
-                self.release(&asset, universe, turn);
-            }
-            OrderNews::State(state) => {
-                let trading = match state {
-                    TradingState::Active => Trading::Active,
-                    TradingState::Reducing => Trading::Reducing,
-                    TradingState::Halted => Trading::Halted,
-                };
-                self.tell_consensus(Event::Trading(trading), turn);
-            }
+            _ => {}
         }
+    }
+
+    /// The broker has said what it knows of an asset.
+    fn on_asset(&mut self, asset: Symbol, info: Option<AssetInfo>, turn: &mut Turn) {
+        let universe = if info.as_ref().is_some_and(|info| info.tradable) {
+            Universe::Inside
+        } else {
+            Universe::Outside
+        };
+        let facts = info.map(|info| AssetFacts {
+            tradable: info.tradable,
+            shortable: info.shortable,
+        });
+        self.tell_consensus(Event::Asset(asset.clone(), facts), turn);
+        self.known.assets.insert(asset.clone(), universe);
+        if let Some(weighing) = &mut self.weighing {
+            weighing.unknown.remove(&asset);
+        }
+        self.release(&asset, universe, turn);
     }
 
     /// Remembers the market's hours, in market time; `None` when the broker cannot be asked.

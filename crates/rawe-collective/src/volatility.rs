@@ -149,7 +149,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_never_negative_nor_infinite(closes in prop::collection::vec(1e-6..1e9_f64, 1..80)) {
+        fn it_is_never_negative_nor_infinite(
+            closes in prop::collection::vec(1e-6..1e9_f64, 1..80),
+        ) {
             let mut known = Volatilities::default();
             for (hour, close) in closes.iter().enumerate() {
                 if let Some(hourly) = known.on_bar(&bar("ETH/USD", hour as i64, *close)) {
