@@ -4,8 +4,10 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::BenchArgs;
 use crate::completions::CompletionsArgs;
+use crate::doctor::DoctorArgs;
 use crate::evaluate::EvaluateArgs;
 use crate::journal::{OrdersArgs, RoundsArgs, WhyArgs};
+use crate::keys::KeysArgs;
 use crate::logs::LogsArgs;
 use crate::narrate::NarrateArgs;
 use crate::run::RunCommand;
@@ -43,6 +45,10 @@ pub(crate) enum Command {
     Rounds(RoundsArgs),
     /// The newest orders and what came of them
     Orders(OrdersArgs),
+    /// Is everything here that trading needs, and is anything set that should not be?
+    Doctor(Box<DoctorArgs>),
+    /// Keys that sign votes and the operator's words, and the users of Redis
+    Keys(KeysArgs),
     /// How good the engine is, on files of news and bars, labelled texts and streams
     Evaluate(Box<EvaluateArgs>),
     /// What the engine says of files of news and bars, as tables for outside scorers

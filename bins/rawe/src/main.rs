@@ -23,8 +23,10 @@ use cli::{Cli, Command};
 mod bench;
 mod cli;
 mod completions;
+mod doctor;
 mod evaluate;
 mod journal;
+mod keys;
 mod log_line;
 mod logs;
 mod narrate;
@@ -53,6 +55,10 @@ fn main() -> ExitCode {
         Command::Orders(args) => {
             rawe_runtime::run_command("rawe", None, |_| async move { journal::orders(&args) })
         }
+        Command::Keys(args) => {
+            rawe_runtime::run_command("rawe", None, |_| async move { keys::keys(&args) })
+        }
+        Command::Doctor(args) => rawe_runtime::run_command("rawe", None, |_| doctor::doctor(*args)),
         Command::Evaluate(args) => {
             rawe_runtime::run_command("rawe", None, |_| async move { evaluate::evaluate(&args) })
         }
