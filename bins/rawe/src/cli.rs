@@ -2,11 +2,12 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::agents_report::AgentsArgs;
 use crate::bench::BenchArgs;
 use crate::completions::CompletionsArgs;
 use crate::doctor::DoctorArgs;
 use crate::evaluate::EvaluateArgs;
-use crate::journal::{OrdersArgs, RoundsArgs, WhyArgs};
+use crate::journal::{OrdersArgs, PnlArgs, PositionsArgs, RoundsArgs, UpkeepArgs, WhyArgs};
 use crate::keys::KeysArgs;
 use crate::logs::LogsArgs;
 use crate::narrate::NarrateArgs;
@@ -45,6 +46,14 @@ pub(crate) enum Command {
     Rounds(RoundsArgs),
     /// The newest orders and what came of them
     Orders(OrdersArgs),
+    /// What is held and why; with --closed what is over and what it made
+    Positions(Box<PositionsArgs>),
+    /// What closed positions made: by day, asset, agent or reason
+    Pnl(PnlArgs),
+    /// The journal's file: check it, export it, make it smaller
+    Journal(UpkeepArgs),
+    /// Each voter's record, weight and likeness to the others, and what their votes are worth
+    Agents(AgentsArgs),
     /// Is everything here that trading needs, and is anything set that should not be?
     Doctor(Box<DoctorArgs>),
     /// Keys that sign votes and the operator's words, and the users of Redis

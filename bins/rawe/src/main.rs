@@ -20,6 +20,7 @@ use clap::Parser as _;
 
 use cli::{Cli, Command};
 
+mod agents_report;
 mod bench;
 mod cli;
 mod completions;
@@ -55,8 +56,20 @@ fn main() -> ExitCode {
         Command::Orders(args) => {
             rawe_runtime::run_command("rawe", None, |_| async move { journal::orders(&args) })
         }
+        Command::Positions(args) => {
+            rawe_runtime::run_command("rawe", None, |_| journal::positions(*args))
+        }
+        Command::Pnl(args) => {
+            rawe_runtime::run_command("rawe", None, |_| async move { journal::pnl(&args) })
+        }
+        Command::Journal(args) => {
+            rawe_runtime::run_command("rawe", None, |_| async move { journal::upkeep(&args) })
+        }
         Command::Keys(args) => {
             rawe_runtime::run_command("rawe", None, |_| async move { keys::keys(&args) })
+        }
+        Command::Agents(args) => {
+            rawe_runtime::run_command("rawe", None, |_| agents_report::agents(args))
         }
         Command::Doctor(args) => rawe_runtime::run_command("rawe", None, |_| doctor::doctor(*args)),
         Command::Evaluate(args) => {
