@@ -2,6 +2,7 @@
 
 mod clock;
 mod engine;
+mod path;
 mod report;
 mod source;
 mod voting;
@@ -28,6 +29,11 @@ pub(crate) struct BenchArgs {
 enum Subject {
     /// Stream items through the narrative engine on one core: speed, memory, time to a signal
     Engine(EngineArgs),
+    /// Time from the vote that completes a quorum to the order, beside a bare relay in the same run
+    Path(path::PathArgs),
+    /// The bare relay of `path`, which starts it by itself
+    #[command(hide = true)]
+    Relay(path::RelayArgs),
 }
 
 /// What the generated items look like.
@@ -75,7 +81,14 @@ struct EngineArgs {
 
 /// Measures what was asked for and prints it.
 pub(crate) fn bench(args: &BenchArgs) -> anyhow::Result<()> {
-    let Subject::Engine(args) = &args.subject;
+    match &args.subject {
+        Subject::Engine(args) => engine(args),
+        Subject::Path(args) => path::path(args),
+        Subject::Relay(args) => path::relay(args),
+    }
+}
+
+fn engine(args: &EngineArgs) -> anyhow::Result<()> {
     ensure!(
         args.items > 0,
         "there is nothing to measure; give --items at least 1"
@@ -89,7 +102,7 @@ pub(crate) fn bench(args: &BenchArgs) -> anyhow::Result<()> {
         assets: args.assets,
     };
     let bar = progress_bar(args);
-    let report = engine::measure(&plan, source, |done| bar.set_position(done))?;
+    let report = self::engine::measure(&plan, source, |done| bar.set_position(done))?;
     bar.finish_and_clear();
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);

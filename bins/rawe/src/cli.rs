@@ -2,11 +2,14 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::agents_report::AgentsArgs;
 use crate::bench::BenchArgs;
 use crate::completions::CompletionsArgs;
 use crate::control::ControlArgs;
+use crate::doctor::DoctorArgs;
 use crate::evaluate::EvaluateArgs;
-use crate::journal::{OrdersArgs, RoundsArgs, WhyArgs};
+use crate::journal::{OrdersArgs, PnlArgs, PositionsArgs, RoundsArgs, UpkeepArgs, WhyArgs};
+use crate::keys::KeysArgs;
 use crate::logs::LogsArgs;
 use crate::narrate::NarrateArgs;
 use crate::run::RunCommand;
@@ -52,6 +55,18 @@ pub(crate) enum Command {
     Rounds(RoundsArgs),
     /// The newest orders and what came of them
     Orders(OrdersArgs),
+    /// What is held and why; with --closed what is over and what it made
+    Positions(Box<PositionsArgs>),
+    /// What closed positions made: by day, asset, agent or reason
+    Pnl(PnlArgs),
+    /// The journal's file: check it, export it, make it smaller
+    Journal(UpkeepArgs),
+    /// Each voter's record, weight and likeness to the others, and what their votes are worth
+    Agents(AgentsArgs),
+    /// Is everything here that trading needs, and is anything set that should not be?
+    Doctor(Box<DoctorArgs>),
+    /// Keys that sign votes and the operator's words, and the users of Redis
+    Keys(KeysArgs),
     /// How good the engine is, on files of news and bars, labelled texts and streams
     Evaluate(Box<EvaluateArgs>),
     /// What the engine says of files of news and bars, as tables for outside scorers

@@ -175,7 +175,9 @@ async fn send(
     let url = rawe_runtime::redis_url(&redis_url(args)).map_err(anyhow::Error::msg)?;
     let bus = RedisBus::open(&url)?;
     let key = args.signing_key.as_deref();
-    let key = key.map(|path| read_signing_key(path, "operator")).transpose();
+    let key = key
+        .map(|path| read_signing_key(path, "operator"))
+        .transpose();
     // A halt counts without a signature: that its key cannot be read must not stop it.
     let key = match key {
         Err(error) if command != ControlCommand::Halt => return Err(error.into()),

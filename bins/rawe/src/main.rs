@@ -21,12 +21,15 @@ use clap::Parser as _;
 use cli::{Cli, Command};
 use rawe_core::control::ControlCommand;
 
+mod agents_report;
 mod bench;
 mod cli;
 mod completions;
 mod control;
+mod doctor;
 mod evaluate;
 mod journal;
+mod keys;
 mod log_line;
 mod logs;
 mod narrate;
@@ -59,6 +62,22 @@ fn main() -> ExitCode {
         Command::Orders(args) => {
             rawe_runtime::run_command("rawe", None, |_| async move { journal::orders(&args) })
         }
+        Command::Positions(args) => {
+            rawe_runtime::run_command("rawe", None, |_| journal::positions(*args))
+        }
+        Command::Pnl(args) => {
+            rawe_runtime::run_command("rawe", None, |_| async move { journal::pnl(&args) })
+        }
+        Command::Journal(args) => {
+            rawe_runtime::run_command("rawe", None, |_| async move { journal::upkeep(&args) })
+        }
+        Command::Keys(args) => {
+            rawe_runtime::run_command("rawe", None, |_| async move { keys::keys(&args) })
+        }
+        Command::Agents(args) => {
+            rawe_runtime::run_command("rawe", None, |_| agents_report::agents(args))
+        }
+        Command::Doctor(args) => rawe_runtime::run_command("rawe", None, |_| doctor::doctor(*args)),
         Command::Evaluate(args) => {
             rawe_runtime::run_command("rawe", None, |_| async move { evaluate::evaluate(&args) })
         }

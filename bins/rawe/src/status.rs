@@ -31,7 +31,8 @@ pub(crate) struct StatusArgs {
         long,
         value_name = "URL",
         env = "RAWE_REDIS_URL",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = rawe_runtime::redis_url
     )]
     redis_url: Option<String>,
     /// Where `rawe up` keeps its run folders

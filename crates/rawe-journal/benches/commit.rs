@@ -18,7 +18,7 @@ use rawe_core::{
 };
 use rawe_execution::broker::{Amount, OrderKind, OrderRequest, Side, TimeInForce};
 use rawe_execution::journal::{Intent, Journal as _, JournalEntry};
-use rawe_journal::{Durability, SqliteJournal};
+use rawe_journal::{Durability, Filter, JournalReader, SqliteJournal};
 use rusqlite::Connection;
 use rust_decimal::Decimal;
 
@@ -327,12 +327,64 @@ fn commit(
     run("COMMIT");
 }
 
+/// What a start and a question cost beside many near misses: `RAWE_BENCH_NEAR_MISSES`, else 100,000.
+fn history(_: &mut Criterion) {
+    let count = std::env::var("RAWE_BENCH_NEAR_MISSES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(100_000_usize);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.sqlite");
+    let mut journal = SqliteJournal::open(&path, Durability::Written).unwrap();
+    let mut missed = round(RoundOutcome::NoQuorum);
+    missed.votes.truncate(2);
+    let mut batch = vec![JournalEntry::Round(Box::new(missed)); 999];
+    batch.extend(pair());
+    timed("writing them", || {
+        for _ in 0..count / 1_000 {
+            journal.commit(&batch).unwrap();
+        }
+    });
+    drop(journal);
+    let bytes = path.metadata().unwrap().len();
+    eprintln!("{count} near misses, {} MB", bytes / 1_000_000);
+    let journal = timed("opening for writing", || {
+        SqliteJournal::open(&path, Durability::Written).unwrap()
+    });
+    let history = timed("history", || journal.history().unwrap());
+    assert_eq!(history.len(), 2 * (count / 1_000));
+    let reader = timed("opening for reading", || JournalReader::open(&path).unwrap());
+    timed("newest 20 rounds", || {
+        let filter = Filter {
+            limit: Some(20),
+            ..Filter::default()
+        };
+        reader.rounds(&filter).unwrap()
+    });
+    timed("all outcomes counted", || reader.outcomes(&Filter::default()).unwrap());
+    timed("an id that nobody has", || reader.rounds_named("nobody").unwrap());
+    timed("the newest order", || {
+        let filter = Filter {
+            limit: Some(1),
+            ..Filter::default()
+        };
+        reader.orders(&filter, None).unwrap()
+    });
+}
+
+fn timed<T>(what: &str, call: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let answer = call();
+    eprintln!("{what:<24} {:>10.1} ms", start.elapsed().as_secs_f64() * 1e3);
+    answer
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
         .sample_size(50);
-    targets = journal, layouts
+    targets = journal, layouts, history
 }
 criterion_main!(benches);

@@ -20,7 +20,7 @@ mod schema;
 mod sqlite;
 mod tables;
 
-pub use orders::JournalOrder;
+pub use orders::{Attempt, End, Heard, JournalOrder};
 pub use reader::{Filter, JournalReader};
 pub use results::{KnownPrice, OpenPosition};
 pub use rounds::OutcomeCount;

@@ -106,6 +106,38 @@ impl JournalReader {
         EVENT_TABLES.into_iter().map(count).collect()
     }
 
+    /// Hands every record of a table in a range of market time to `take`, oldest first, as its
+    /// number, its time and its JSON.
+    ///
+    /// # Errors
+    /// When the file cannot be read or `take` fails.
+    pub fn each_record(
+        &self,
+        table: &'static str,
+        filter: &Filter,
+        mut take: impl FnMut(i64, &str, &str) -> std::io::Result<()>,
+    ) -> Result<(), JournalError> {
+        const DOING: &str = "reading a table";
+        let query = format!(
+            "SELECT seq, at, record FROM {table}
+             WHERE (?1 IS NULL OR at >= ?1) AND (?2 IS NULL OR at < ?2) ORDER BY seq"
+        );
+        let mut statement = self
+            .connection
+            .prepare_cached(&query)
+            .map_err(failed(DOING))?;
+        let mut rows = statement
+            .query((filter.since_text(), filter.until_text()))
+            .map_err(failed(DOING))?;
+        while let Some(row) = rows.next().map_err(failed(DOING))? {
+            let seq = row.get(0).map_err(failed(DOING))?;
+            let at: String = row.get(1).map_err(failed(DOING))?;
+            let record: String = row.get(2).map_err(failed(DOING))?;
+            take(seq, &at, &record).map_err(failed(DOING))?;
+        }
+        Ok(())
+    }
+
     /// Market time of the newest entry: what "now" is to someone who has only the journal.
     ///
     /// # Errors

@@ -1,37 +1,42 @@
 //! `rawe orders`: the newest orders with what came of them, one line each.
 
-use rawe_core::Symbol;
 use rawe_execution::broker::Amount;
 use rawe_execution::journal::Resolution;
-use rawe_journal::{Filter, JournalOrder};
+use rawe_journal::JournalOrder;
 
+use super::filter::FilterArgs;
 use super::{JournalArgs, time_text};
 
 /// What `rawe orders` takes.
 #[derive(clap::Args, Clone, Debug)]
-#[command(after_help = "Examples:\n  rawe orders --asset BTC/USD\n  rawe orders --json -n 1000")]
+#[command(after_help = "Examples:\n  \
+    rawe orders --asset BTC/USD --since 2026-05-04\n  \
+    rawe orders --outcome rejected\n  \
+    rawe orders --json --limit 1000")]
 pub(crate) struct OrdersArgs {
-    /// Only orders for this asset, such as AAPL or BTC/USD
-    #[arg(long, value_name = "SYMBOL")]
-    asset: Option<Symbol>,
-    /// How many, the newest first
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
-    last: u32,
+    /// Only orders that ended so; open: without an end yet
+    #[arg(long, value_name = "OUTCOME", value_parser = FATES)]
+    outcome: Option<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
     #[command(flatten)]
     journal: JournalArgs,
 }
 
+/// How an order can end.
+const FATES: [&str; 6] = [
+    "open",
+    "filled",
+    "canceled",
+    "expired",
+    "rejected",
+    "never_sent",
+];
+
 /// Prints the newest orders, the newest last.
 pub(crate) fn orders(args: &OrdersArgs) -> anyhow::Result<()> {
     let journal = args.journal.open()?;
-    let mut orders = journal.orders(
-        &Filter {
-            asset: args.asset.clone(),
-            limit: Some(args.last),
-            ..Filter::default()
-        },
-        None,
-    )?;
+    let mut orders = journal.orders(&args.filter.filter(), args.outcome.as_deref())?;
     orders.reverse();
     if args.journal.json {
         for order in &orders {

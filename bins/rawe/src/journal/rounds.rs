@@ -1,24 +1,21 @@
 //! `rawe rounds`: the newest rounds, one line each.
 
-use rawe_core::{Direction, RoundOutcome, RoundRecord, Symbol};
+use rawe_core::{Direction, RoundOutcome, RoundRecord};
 
-use rawe_journal::Filter;
-
+use super::filter::FilterArgs;
 use super::{JournalArgs, time_text};
 
 /// What `rawe rounds` takes.
 #[derive(clap::Args, Clone, Debug)]
-#[command(after_help = "Examples:\n  rawe rounds --asset AAPL\n  rawe rounds --outcome NO_QUORUM")]
+#[command(after_help = "Examples:\n  \
+    rawe rounds --asset AAPL --since 2026-05-04\n  \
+    rawe rounds --outcome NO_QUORUM --limit 100 --json")]
 pub(crate) struct RoundsArgs {
-    /// Only rounds about this asset, such as AAPL or BTC/USD
-    #[arg(long, value_name = "SYMBOL")]
-    asset: Option<Symbol>,
     /// Only rounds that ended so, such as OPENED or COOL_DOWN
     #[arg(long, value_name = "OUTCOME", value_parser = parse_outcome)]
     outcome: Option<RoundOutcome>,
-    /// How many, the newest first
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
-    last: u32,
+    #[command(flatten)]
+    filter: FilterArgs,
     #[command(flatten)]
     journal: JournalArgs,
 }
@@ -38,12 +35,9 @@ fn parse_outcome(text: &str) -> Result<RoundOutcome, String> {
 /// Prints the newest rounds, the newest last, so that it stands above the prompt.
 pub(crate) fn rounds(args: &RoundsArgs) -> anyhow::Result<()> {
     let journal = args.journal.open()?;
-    let mut rounds = journal.rounds(&Filter {
-        asset: args.asset.clone(),
-        outcome: args.outcome,
-        limit: Some(args.last),
-        ..Filter::default()
-    })?;
+    let mut filter = args.filter.filter();
+    filter.outcome = args.outcome;
+    let mut rounds = journal.rounds(&filter)?;
     rounds.reverse();
     if args.journal.json {
         for round in &rounds {

@@ -2,16 +2,19 @@
 //! intent to its end. Pure.
 
 use rawe_core::decision::Absence;
-use rawe_core::{Direction, RoundRecord, RoundVote, SignalType, Timestamp};
-use rawe_execution::broker::OrderReport;
-use rawe_journal::JournalOrder;
+use rawe_core::{
+    ClosedTrade, Direction, ExitReason, Hindsight, RoundRecord, RoundVote, SignalType, Timestamp,
+};
+use rawe_execution::broker::OrderKind;
+use rawe_execution::gate::TradingState;
+use rawe_execution::journal::ControlRecord;
+use rawe_journal::{Attempt, JournalOrder};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::FromPrimitive as _;
 
 use super::orders::{amount_text, fate, report_text, side_text};
-use super::time_text;
+use super::{money, span_text, time_text};
 use crate::up::sentences::{decision, display_name};
-
-/// A report with the market time when it was heard.
-pub(super) type Heard = (Timestamp, OrderReport);
 
 /// The story of a round, line by line.
 pub(super) fn round_story(round: &RoundRecord) -> Vec<String> {
@@ -81,11 +84,11 @@ fn vote_text(vote: &RoundVote) -> String {
         format!(" (story {})", vote.narrative_id)
     };
     format!(
-        "{}: {why}{story}; strength {:.2}, proposes ${}, expects ${:.2}",
+        "{}: {why}{story}; strength {:.2}, proposes {}, expects {}",
         display_name(&vote.agent),
         vote.strength,
-        vote.size.round_dp(2).normalize(),
-        vote.expected_profit
+        money(vote.size),
+        money(Decimal::from_f64(vote.expected_profit).unwrap_or_default())
     )
 }
 
@@ -99,30 +102,155 @@ fn absence_text(absence: Absence) -> &'static str {
     }
 }
 
-/// The story of an order, line by line.
-pub(super) fn order_story(order: &JournalOrder, heard: &[Heard]) -> Vec<String> {
+/// Who had said what about trading when a round was refused because of it.
+pub(super) fn control_line(control: &ControlRecord) -> String {
+    let state = match control.state {
+        TradingState::Active => "allowed",
+        TradingState::Reducing => "only orders that shrink a position",
+        TradingState::Halted => "halted",
+    };
+    format!(
+        "  trading    {state} since {} by {}: {}",
+        time_text(control.at),
+        control.source,
+        control.reason
+    )
+}
+
+/// What a near miss would have made.
+pub(super) fn hindsight_line(hindsight: &Hindsight) -> String {
+    let word = if hindsight.gross_bp < 0.0 {
+        "lost"
+    } else {
+        "made"
+    };
+    format!(
+        "  looking back, {} from ${} to ${} in {} would have {word} {:.0} basis points before costs",
+        hindsight.direction,
+        hindsight.entry_price,
+        hindsight.exit_price,
+        span_text(hindsight.judged_at - hindsight.entered_at),
+        hindsight.gross_bp.abs()
+    )
+}
+
+/// The story of an order, line by line, in the order of market time.
+pub(super) fn order_story(order: &JournalOrder) -> Vec<String> {
     let intent = &order.intent;
-    let mut lines = vec![format!(
-        "  order      {} to {}: {} {} {}",
-        intent.order.client_order_id,
-        intent.purpose,
-        side_text(order),
-        amount_text(intent.order.amount),
-        intent.order.symbol
-    )];
-    lines.push(format!(
-        "  {}  on record before it was sent (void after {})",
-        time_text(intent.decided_at),
-        time_text(intent.void_after)
-    ));
-    for (at, report) in heard {
-        lines.push(format!(
-            "  {}  the broker: {} (its id {})",
-            time_text(*at),
-            report_text(report),
-            report.broker_order_id
-        ));
+    let mut lines = vec![
+        format!(
+            "  order      {} to {}: {} {} {}{}",
+            intent.order.client_order_id,
+            intent.purpose,
+            side_text(order),
+            amount_text(intent.order.amount),
+            intent.order.symbol,
+            kind_text(intent.order.kind)
+        ),
+        format!(
+            "  {}  on record before it was sent (void after {})",
+            time_text(intent.decided_at),
+            time_text(intent.void_after)
+        ),
+    ];
+    let mut life: Vec<(Timestamp, String)> = Vec::new();
+    for attempt in &order.attempts {
+        life.push((attempt.at, attempt_text(attempt)));
     }
+    for heard in &order.reports {
+        let text = format!(
+            "the broker: {} (its id {})",
+            report_text(&heard.report),
+            heard.report.broker_order_id
+        );
+        life.push((heard.at, text));
+    }
+    for fill in &order.fills {
+        let fee = if fill.fee_quantity.is_zero() {
+            money(fill.fee)
+        } else {
+            let coins = fill.fee_quantity.normalize();
+            format!("{} ({coins} kept in coin)", money(fill.fee))
+        };
+        let text = format!(
+            "{} changed hands at ${}, fee {fee}",
+            fill.quantity.normalize(),
+            fill.price.round_dp(6).normalize()
+        );
+        life.push((fill.at, text));
+    }
+    life.sort_by_key(|(at, _)| *at);
+    lines.extend(
+        life.into_iter()
+            .map(|(at, text)| format!("  {}  {text}", time_text(at))),
+    );
     lines.push(format!("  came to    {}", fate(order)));
     lines
+}
+
+fn kind_text(kind: OrderKind) -> String {
+    match kind {
+        OrderKind::Market => String::new(),
+        OrderKind::Stop { stop } => format!(" once it trades at ${}", stop.normalize()),
+        OrderKind::StopLimit { stop, limit } => format!(
+            " at ${} or better once it trades at ${}",
+            limit.normalize(),
+            stop.normalize()
+        ),
+    }
+}
+
+fn attempt_text(attempt: &Attempt) -> String {
+    let times = match attempt.attempt {
+        1 => "sent".to_owned(),
+        2 => "sent once more under the same id".to_owned(),
+        number => format!("sent for the {number}th time"),
+    };
+    let outcome = &attempt.outcome;
+    let meaning = match outcome.split([':', ' ']).next().unwrap_or_default() {
+        "unknown" => "; in doubt, so the broker is asked for it before anything else",
+        "duplicate" => "; the broker had it already, so it is looked up",
+        _ => "",
+    };
+    format!("{times}: {outcome}{meaning}")
+}
+
+/// What a trade made, and why it ended.
+pub(super) fn trade_lines(trade: &ClosedTrade) -> Vec<String> {
+    let word = if trade.realised.is_sign_negative() {
+        "lost"
+    } else {
+        "made"
+    };
+    vec![
+        format!(
+            "  left       after {}, because {}",
+            span_text(trade.closed_at - trade.opened_at),
+            exit_text(trade.reason)
+        ),
+        format!(
+            "  {word}       {} net of {} fees: {} {} from ${} to ${}",
+            money(trade.realised.abs()),
+            money(trade.fees),
+            trade.direction,
+            trade.quantity.normalize(),
+            trade.entry_price.round_dp(6).normalize(),
+            trade.exit_price.round_dp(6).normalize()
+        ),
+    ]
+}
+
+/// Why a position ended, for a person.
+pub(super) fn exit_text(reason: ExitReason) -> &'static str {
+    match reason {
+        ExitReason::SoftExit => "nobody who voted for it stands by it any more",
+        ExitReason::OpposingQuorum => "a quorum voted against it",
+        ExitReason::DisasterStop => "the price went against it as far as it may",
+        ExitReason::Target => "the price reached its target",
+        ExitReason::MaximumHold => "it was held as long as it may be",
+        ExitReason::RatingCollapse => "the rating of its story collapsed",
+        ExitReason::GapClosed => "the gap between story and price closed",
+        ExitReason::Flatten => "the operator said flatten",
+        ExitReason::External => "somebody else closed it at the broker",
+    }
 }

@@ -3,57 +3,63 @@
 //! stood in the way how often.
 
 use anyhow::bail;
-use rawe_core::{RoundRecord, Symbol};
+use rawe_core::{ClosedTrade, Hindsight, RoundOutcome, RoundRecord, Symbol};
+use rawe_execution::journal::ControlRecord;
 use rawe_journal::{Filter, JournalOrder, JournalReader, OutcomeCount};
 use serde::Serialize;
 
-use super::story::{Heard, order_story, round_story};
+use super::filter::FilterArgs;
+use super::story::{control_line, hindsight_line, order_story, round_story, trade_lines};
 use super::{JournalArgs, time_text};
-
-/// Rounds told when an asset is named.
-const ASSET_ROUNDS: u32 = 3;
 
 /// What `rawe why` takes.
 #[derive(clap::Args, Clone, Debug)]
-#[command(
-    after_help = "Examples:\n  rawe why                        which reasons stood in the way, how often\n  \
-                  rawe why AAPL                   the newest rounds about an asset\n  \
-                  rawe why rawe-oibqcqvcnrw6ifa6mfod   one order, from the votes to its fill"
-)]
+#[command(after_help = "Examples:\n  \
+    rawe why                             which reasons stood in the way, how often\n  \
+    rawe why AAPL --limit 5              the newest rounds about an asset\n  \
+    rawe why rawe-oibqcqvcnrw6ifa6mfod   one order, from the votes to what it made")]
 pub(crate) struct WhyArgs {
     /// The id of a round, decision, order (ours or the broker's) or signal; or an asset
     #[arg(value_name = "ID")]
     id: Option<String>,
     #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
     journal: JournalArgs,
 }
 
-/// A round with its orders, as `--json` prints it.
+/// A round with everything that came of it, as `--json` prints it.
 #[derive(Serialize)]
 struct Told {
     #[serde(skip_serializing_if = "Option::is_none")]
     round: Option<RoundRecord>,
     orders: Vec<JournalOrder>,
+    trades: Vec<ClosedTrade>,
+    /// What a near miss would have made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hindsight: Option<Hindsight>,
+    /// Who had halted trading, where that stood in the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    control: Option<ControlRecord>,
 }
 
 /// Prints why.
 pub(crate) fn why(args: &WhyArgs) -> anyhow::Result<()> {
     let journal = args.journal.open()?;
+    let mut filter = args.filter.filter();
     let Some(id) = args.id.as_deref() else {
-        return reasons(&journal, args.journal.json);
+        return reasons(&journal, &filter, args.journal.json);
     };
     let mut stories = named(&journal, id)?;
     if stories.is_empty()
         && let Ok(asset) = Symbol::new(&id.to_ascii_uppercase())
     {
-        let mut rounds = journal.rounds(&Filter {
-            asset: Some(asset),
-            limit: Some(ASSET_ROUNDS),
-            ..Filter::default()
-        })?;
+        filter.asset = Some(asset);
+        filter.limit = filter.limit.map(|limit| limit.min(ASSET_ROUNDS));
+        let mut rounds = journal.rounds(&filter)?;
         rounds.reverse();
         for round in rounds {
-            stories.push(with_orders(&journal, round)?);
+            stories.push(with_life(&journal, None, round)?);
         }
     }
     if stories.is_empty() {
@@ -66,64 +72,112 @@ pub(crate) fn why(args: &WhyArgs) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&stories)?);
         return Ok(());
     }
-    let texts: Result<Vec<String>, _> = stories.iter().map(|story| text(story)).collect();
-    println!("{}", texts?.join("\n\n"));
+    let texts: Vec<String> = stories.iter().map(text).collect();
+    println!("{}", texts.join("\n\n"));
     Ok(())
 }
+
+/// Rounds told at most when an asset is named.
+const ASSET_ROUNDS: u32 = 3;
 
 /// The rounds and orders that go by an id.
 fn named(journal: &JournalReader, id: &str) -> anyhow::Result<Vec<Told>> {
     let mut stories = Vec::new();
-    for (_, round) in journal.rounds_named(id)? {
-        stories.push(with_orders(journal, round)?);
+    for (seq, round) in journal.rounds_named(id)? {
+        stories.push(with_life(journal, Some(seq), round)?);
     }
     if !stories.is_empty() {
         return Ok(stories);
     }
     let orders = journal.orders_named(id)?;
     if let Some(first) = orders.first() {
-        // The broker's id names an order, and the order its round.
-        for (_, round) in journal.rounds_named(first.intent.decision_id.as_str())? {
-            stories.push(with_orders(journal, round)?);
+        // The broker's id names an order, and the order its round; a stop has only its opening's.
+        let mut rounds = journal.rounds_named(first.intent.decision_id.as_str())?;
+        if rounds.is_empty() {
+            rounds = journal.rounds_named(&first.intent.round_id)?;
+        }
+        for (seq, round) in rounds {
+            stories.push(with_life(journal, Some(seq), round)?);
         }
     }
     if stories.is_empty() && !orders.is_empty() {
-        stories.push(Told {
+        let mut told = Told {
             round: None,
+            trades: trades_of(journal, &orders)?,
             orders,
-        });
+            hindsight: None,
+            control: None,
+        };
+        told.orders.reverse();
+        stories.push(told);
     }
     Ok(stories)
 }
 
-fn with_orders(journal: &JournalReader, round: RoundRecord) -> anyhow::Result<Told> {
-    let mut orders = match &round.decision_id {
-        Some(decision) => journal.orders_named(decision.as_str())?,
-        None => Vec::new(),
+fn with_life(
+    journal: &JournalReader,
+    seq: Option<i64>,
+    round: RoundRecord,
+) -> anyhow::Result<Told> {
+    let mut orders = match (&round.decision_id, round.outcome.is_decision()) {
+        // The round's own id finds its stop as well, whose decision is another.
+        (Some(_), true) => journal.orders_named(&round.round_id)?,
+        (Some(decision), false) => journal.orders_named(decision.as_str())?,
+        (None, _) => Vec::new(),
     };
     orders.reverse();
+    let hindsight = match round.outcome.is_decision() {
+        true => None,
+        false => journal.hindsight(&round.round_id)?,
+    };
+    let control = match (round.outcome, seq) {
+        (RoundOutcome::Halted, Some(seq)) => journal.control_before(seq)?,
+        (RoundOutcome::Halted, None) => {
+            let found = journal.rounds_named(&round.round_id)?;
+            match found.last() {
+                Some((seq, _)) => journal.control_before(*seq)?,
+                None => None,
+            }
+        }
+        _ => None,
+    };
     Ok(Told {
-        round: Some(round),
+        trades: trades_of(journal, &orders)?,
         orders,
+        hindsight,
+        control,
+        round: Some(round),
     })
 }
 
-fn text(told: &Told) -> anyhow::Result<String> {
-    let mut lines = told.round.as_ref().map(round_story).unwrap_or_default();
-    for order in &told.orders {
-        let heard: Vec<Heard> = order
-            .reports
-            .iter()
-            .map(|h| (h.at, h.report.clone()))
-            .collect();
-        lines.extend(order_story(order, &heard));
+fn trades_of(journal: &JournalReader, orders: &[JournalOrder]) -> anyhow::Result<Vec<ClosedTrade>> {
+    let mut trades: Vec<ClosedTrade> = Vec::new();
+    for order in orders {
+        for trade in journal.trades_of(&order.intent.order.client_order_id)? {
+            if !trades.contains(&trade) {
+                trades.push(trade);
+            }
+        }
     }
-    Ok(lines.join("\n"))
+    Ok(trades)
+}
+
+fn text(told: &Told) -> String {
+    let mut lines = told.round.as_ref().map(round_story).unwrap_or_default();
+    lines.extend(told.control.as_ref().map(control_line));
+    lines.extend(told.hindsight.as_ref().map(hindsight_line));
+    for order in &told.orders {
+        lines.extend(order_story(order));
+    }
+    for trade in &told.trades {
+        lines.extend(trade_lines(trade));
+    }
+    lines.join("\n")
 }
 
 /// Which outcomes there were, how often, and what may be done about them.
-fn reasons(journal: &JournalReader, as_json: bool) -> anyhow::Result<()> {
-    let outcomes = journal.outcomes(&Filter::default())?;
+fn reasons(journal: &JournalReader, filter: &Filter, as_json: bool) -> anyhow::Result<()> {
+    let outcomes = journal.outcomes(filter)?;
     if as_json {
         println!("{}", serde_json::to_string_pretty(&outcomes)?);
         return Ok(());

@@ -33,7 +33,8 @@ pub(crate) struct UpArgs {
         long,
         value_name = "URL",
         env = "RAWE_REDIS_URL",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = rawe_runtime::redis_url
     )]
     pub(crate) redis_url: Option<String>,
     /// Fail rather than run everything in one process when there is no Redis
