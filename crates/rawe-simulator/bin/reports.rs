@@ -40,7 +40,14 @@ impl Tally {
         self.seeds += 1;
         self.steps += outcome.steps;
         self.coverage.absorb(&outcome.coverage);
-        if outcome.violation.is_some() {
+        if let Some(violation) = &outcome.violation {
+            if self.talks {
+                let seed = outcome.seed;
+                eprintln!(
+                    "seed {seed:#x} breaks {}: {}",
+                    violation.invariant, violation.detail
+                );
+            }
             self.failures.push(outcome);
         }
         if self.talks && self.told.elapsed().as_secs() >= 10 {

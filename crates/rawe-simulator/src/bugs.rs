@@ -46,12 +46,10 @@ bugs! {
     SubmitTwice, "submit-twice", "Every order is sent twice.";
     SubmitBeforeCommit, "submit-before-commit", "Orders are sent while their intent is on its way.";
     UnknownIsRejected, "unknown-is-rejected", "No answer counts as a refusal.";
-    DuplicateIsRejected, "duplicate-is-rejected", "An id used before counts as a refusal.";
     LookupSkipped, "lookup-skipped", "An order without an answer is taken as not found.";
     AnswerDropped, "answer-dropped", "Some answers to orders are lost inside the engine.";
     PartialFillForgotten, "partial-fill-forgotten", "Cancelled orders count as not filled.";
     LateReportRevives, "late-report-revives", "An ended order counts as working again.";
-    CancelIsImmediate, "cancel-is-immediate", "A cancellation asked for counts as done.";
     StopNotCancelled, "stop-not-cancelled", "Orders are never cancelled, but believed so.";
     HaltIgnored, "halt-ignored", "The operator's halt is not heard.";
     HaltSlow, "halt-slow", "The operator's halt is heard half a minute late.";
@@ -64,7 +62,6 @@ bugs! {
     MinorityQuorum, "minority-quorum", "Two agents of five decide.";
     WindowStretched, "window-stretched", "Votes minutes apart make a quorum.";
     CapsIgnored, "caps-ignored", "Limits on money are not applied.";
-    InFlightIgnored, "in-flight-ignored", "Orders under way do not count as exposure.";
     HourlyCapIgnored, "hourly-cap-ignored", "Any number of positions is opened an hour.";
     AlwaysOpen, "always-open", "The market counts as open at night.";
     SkewIgnored, "skew-ignored", "A broker's clock far from ours is not noticed.";
@@ -113,7 +110,6 @@ pub struct Engine {
     orders: BTreeMap<ClientOrderId, OrderRequest>,
     early: BTreeSet<ClientOrderId>,
     unknown: BTreeSet<ClientOrderId>,
-    reports: BTreeMap<String, OrderReport>,
     positions: Option<Vec<PositionReport>>,
     held_controls: VecDeque<(Timestamp, Control)>,
     answers: u64,
@@ -128,7 +124,6 @@ impl Engine {
             orders: BTreeMap::new(),
             early: BTreeSet::new(),
             unknown: BTreeSet::new(),
-            reports: BTreeMap::new(),
             positions: None,
             held_controls: VecDeque::new(),
             answers: 0,
@@ -223,17 +218,8 @@ impl Engine {
                 inputs.push_back(Input::Desk(DeskEvent::Answered { question, answer }));
             }
             DeskEvent::OrderUpdate(mut report) => {
-                self.twist_report(bug, &mut report);
+                Self::twist_report(bug, &mut report);
                 inputs.push_back(Input::Desk(DeskEvent::OrderUpdate(report)));
-            }
-            DeskEvent::CancelAnswered { id, result } => {
-                let believed = bug == Bug::CancelIsImmediate && result.is_ok();
-                let seen = self.reports.get(id.as_str()).cloned();
-                inputs.push_back(Input::Desk(DeskEvent::CancelAnswered { id, result }));
-                if let Some(mut report) = seen.filter(|_| believed) {
-                    report.status = OrderStatus::Canceled;
-                    inputs.push_back(Input::Desk(DeskEvent::OrderUpdate(Box::new(report))));
-                }
             }
             other => inputs.push_back(Input::Desk(other)),
         }
@@ -257,7 +243,6 @@ impl Engine {
         match (bug, outcome) {
             (Bug::AnswerDropped, _) if self.answers % 3 == 1 => None,
             (Bug::UnknownIsRejected, SubmitOutcome::Unknown(why)) => Some(refused(&why)),
-            (Bug::DuplicateIsRejected, SubmitOutcome::Duplicate(why)) => Some(refused(&why)),
             (Bug::RepostOnTimeout, SubmitOutcome::Unknown(why)) => {
                 let order = self.orders.get(id).cloned();
                 outputs.extend(order.map(|order| Output::Submit(Box::new(order))));
@@ -277,7 +262,7 @@ impl Engine {
                 Some(SubmitOutcome::Unknown(why))
             }
             (_, SubmitOutcome::Accepted(mut report)) => {
-                self.twist_report(bug, &mut report);
+                Self::twist_report(bug, &mut report);
                 Some(SubmitOutcome::Accepted(report))
             }
             (_, outcome) => Some(outcome),
@@ -292,15 +277,12 @@ impl Engine {
     ) -> Result<Answer, rawe_execution::broker::BrokerError> {
         match answer {
             Ok(Answer::Order(Some(mut report))) => {
-                self.twist_report(bug, &mut report);
+                Self::twist_report(bug, &mut report);
                 Ok(Answer::Order(Some(report)))
             }
             Ok(Answer::Orders(mut reports)) => {
                 for report in &mut reports {
-                    self.twist_report(bug, report);
-                }
-                if bug == Bug::InFlightIgnored {
-                    reports.retain(|report| report.status.is_terminal());
+                    Self::twist_report(bug, report);
                 }
                 Ok(Answer::Orders(reports))
             }
@@ -324,18 +306,14 @@ impl Engine {
         }
     }
 
-    fn twist_report(&mut self, bug: Bug, report: &mut OrderReport) {
+    fn twist_report(bug: Bug, report: &mut OrderReport) {
         let gone = matches!(report.status, OrderStatus::Canceled | OrderStatus::Expired);
         match bug {
-            Bug::PartialFillForgotten if gone => {
+            Bug::PartialFillForgotten if gone || report.status == OrderStatus::PartiallyFilled => {
                 report.filled_quantity = Decimal::ZERO;
                 report.filled_average_price = None;
             }
             Bug::LateReportRevives if gone => report.status = OrderStatus::Working,
-            Bug::CancelIsImmediate => {
-                self.reports
-                    .insert(report.client_order_id.clone(), report.clone());
-            }
             _ => {}
         }
     }

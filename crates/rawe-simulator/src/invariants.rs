@@ -158,6 +158,28 @@ impl Witness {
         }
     }
 
+    /// I2: "survives kill -9": every order of ours that the broker has is on record at a start.
+    pub(crate) fn check_on_record(&mut self, history: &[JournalEntry], broker: &BrokerModel) {
+        if self.journal_was_lost {
+            return;
+        }
+        let known: BTreeSet<&str> = history
+            .iter()
+            .filter_map(|entry| match entry {
+                JournalEntry::Intent(intent) => Some(intent.order.client_order_id.as_str()),
+                _ => None,
+            })
+            .collect();
+        let unknown = broker
+            .orders
+            .iter()
+            .find(|order| order.owner == Owner::Ours && !known.contains(order.client_id.as_str()));
+        if let Some(order) = unknown {
+            let detail = format!("the journal of a start does not know {}", order.client_id);
+            self.fail("I2", detail);
+        }
+    }
+
     /// I2: K distinct agents of the roster, votes really cast, within the window. And: "losing,
     /// duplicating, delaying or reordering can only remove quorums": whatever counted as a quorum
     /// is one of all that was ever said.
@@ -288,7 +310,8 @@ impl Witness {
         if purpose != Purpose::Open {
             return;
         }
-        let limit = RiskLimits::CLOCK_SKEW_SECS_MAX * 1_000;
+        // The engine counts whole seconds.
+        let limit = (RiskLimits::CLOCK_SKEW_SECS_MAX + 1) * 1_000;
         let skewed = |ms: i64| ms.abs() > limit;
         if heard.clock.is_some_and(skewed) && skewed(broker.skew.num_milliseconds()) {
             let skew = heard.clock.unwrap_or_default();
@@ -416,8 +439,10 @@ impl Witness {
             );
             return;
         }
+        // Sent again, it is the opening of before.
+        let again = self.posts.get(id).is_some_and(|post| post.attempts > 1);
         self.openings
-            .retain(|(at, other)| now - *at < TimeDelta::hours(1) && other != id);
+            .retain(|(at, other)| now - *at < TimeDelta::hours(1) && (other != id || again));
         let real = |other: &ClientOrderId| {
             broker
                 .by_client_id(other.as_str())
@@ -426,14 +451,16 @@ impl Witness {
         let opened = self
             .openings
             .iter()
-            .filter(|(_, other)| real(other))
+            .filter(|(_, other)| other != id && real(other))
             .count();
         let limit = self.settings.desk.new_positions_per_hour;
         if opened >= limit {
             let detail = format!("{id} is opening {} of the hour, {limit} may be", opened + 1);
             self.fail("I5", detail);
         }
-        self.openings.push((now, id.clone()));
+        if !again {
+            self.openings.push((now, id.clone()));
+        }
     }
 
     /// I1: at the broker, at most one order of an asset and purpose works at a time, and a round
@@ -560,6 +587,12 @@ impl Witness {
         let (state, why) = collective.state();
         if resumed && state != TradingState::Active {
             self.fail("I6", format!("resumed, and still {state:?}: {why}"));
+        }
+        if !collective.is_settled() {
+            self.fail(
+                "I6",
+                "something is still under way long after the faults".to_owned(),
+            );
         }
         if !self.journal_was_lost {
             self.check_exposure(collective, broker);

@@ -262,7 +262,7 @@ fn faults(dice: &mut Dice) -> Faults {
             0.0
         }
     };
-    Faults {
+    let mut faults = Faults {
         vote_lost: rate(0.01, 0.4),
         vote_repeated: rate(0.01, 0.5),
         vote_delayed: rate(0.01, 0.5),
@@ -278,11 +278,11 @@ fn faults(dice: &mut Dice) -> Faults {
         read_failed: rate(0.01, 0.4),
         read_slow: rate(0.01, 0.3),
         outage: rate(0.02, 0.2),
-        lookup_lag: rate(0.1, 0.9),
+        lookup_lag: rate(0.2, 0.9),
         positions_lag: rate(0.1, 0.9),
         partial_fill: rate(0.1, 0.8),
         slow_fill: rate(0.1, 0.8),
-        broker_cancels: rate(0.02, 0.3),
+        broker_cancels: rate(0.1, 0.6),
         slow_cancel: rate(0.1, 0.9),
         cancel_failed: rate(0.05, 0.5),
         update_lost: rate(0.05, 1.0),
@@ -299,7 +299,12 @@ fn faults(dice: &mut Dice) -> Faults {
         crash: rate(0.001, 0.02),
         journal_lost: rate(0.05, 0.3),
         account_blocked: rate(0.01, 0.05),
+    };
+    if faults.journal_lost > 0.0 {
+        // Whose a position is that others have closed and opened anew, only the journal knew.
+        faults.foreign_closes = 0.0;
     }
+    faults
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use rawe_execution::broker::SubmitOutcome;
 use rawe_execution::desk::{Answer, Control, ControlSource, DeskEvent, Question};
 use rawe_execution::journal::{ControlRecord, Intent, JournalEntry, PositionRecord, Resolution};
 
+use crate::broker::BrokerModel;
 use crate::coverage::Coverage;
 use crate::plan::Plan;
 
@@ -142,7 +143,8 @@ impl Witness {
     }
 
     /// The engine has started with this history.
-    pub(crate) fn started(&mut self, history: &[JournalEntry]) {
+    pub(crate) fn started(&mut self, history: &[JournalEntry], broker: &BrokerModel) {
+        self.check_on_record(history, broker);
         self.boot += 1;
         self.heard = Heard::default();
         self.controls.clear();
@@ -351,6 +353,8 @@ impl Witness {
         // How often something was done is known from the journal only.
         self.openings.clear();
         self.sent.clear();
+        // An id that was lost with the journal may be sent again: the broker refuses a second one.
+        self.posts.clear();
     }
 
     pub(crate) fn foreign_acts(&mut self, symbol: &Symbol, now: Timestamp) {

@@ -202,7 +202,7 @@ impl World {
         self.engine = Some(Engine::new(self.settings.clone(), self.options.bug));
         self.coverage.add("starts", 1);
         let history = self.journal.history();
-        self.witness.started(&history);
+        self.witness.started(&history, &self.broker);
         let boot = self.boot;
         self.tell(Input::Started(history));
         if self.boot == boot && self.halt_file {

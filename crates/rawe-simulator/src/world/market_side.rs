@@ -32,7 +32,12 @@ impl World {
                 1 => OrderStatus::Expired,
                 _ => OrderStatus::Rejected,
             };
-            let after = Self::soon(&mut self.exchange, 1, 60_000);
+            let high = if self.exchange.chance(0.5) {
+                3_000
+            } else {
+                60_000
+            };
+            let after = Self::soon(&mut self.exchange, 1, high);
             self.at(after, Happening::Ends { place, status });
         }
         self.plan_fill(place);

@@ -86,6 +86,8 @@ pub(crate) enum Happening {
     Beat,
     /// The operator may speak.
     Operator,
+    /// The operator resumes.
+    Resume,
     /// Somebody else may trade.
     Foreign,
     /// The broker's clock goes wrong.
@@ -328,6 +330,7 @@ impl World {
             Happening::Scan => self.scan(),
             Happening::Beat => self.beat(),
             Happening::Operator => self.operator(),
+            Happening::Resume => self.resume_all(),
             Happening::Foreign => self.foreign(),
             Happening::Skew => {
                 if !self.is_calm() {
@@ -357,7 +360,8 @@ impl World {
             self.kill(usize::MAX);
         }
         if self.plan.resumed_at_end {
-            self.resume_all();
+            // Words that are still on their way come first.
+            self.at(TimeDelta::seconds(2), Happening::Resume);
         }
         for place in 0..self.broker.orders.len() {
             self.hasten(place);
@@ -368,6 +372,16 @@ impl World {
 
     /// The last look: everything has to be at rest.
     fn end(&mut self) {
+        // An exit may just have begun: it is given time to end.
+        let settled = self
+            .engine
+            .as_ref()
+            .is_some_and(|e| e.collective().is_settled());
+        let waited = self.calm_since.map_or(CALM, |since| self.now - since);
+        if !settled && waited < CALM * 2 {
+            self.at(TimeDelta::seconds(30), Happening::End);
+            return;
+        }
         if let Some(engine) = &self.engine {
             let resumed = self.plan.resumed_at_end;
             self.witness.at_rest(

@@ -46,7 +46,8 @@ impl World {
             self.submitted(boot, after, id, unknown(why));
         } else if self.net.chance(self.faults.submit_late) {
             self.coverage.add("submit_late", 1);
-            let late = timeout + Self::soon(&mut self.net, 1, 4_000);
+            // Late enough to meet the repetition of the same order, or to be met by it.
+            let late = timeout + Self::soon(&mut self.net, 1, 9_000);
             self.submitted(boot, timeout, id, unknown("timed out"));
             self.at(
                 late,

@@ -127,10 +127,13 @@ impl World {
         }
     }
 
-    /// The operator takes back everything that was said.
+    /// The operator takes back everything that was said, as soon as somebody can hear it.
     pub(crate) fn resume_all(&mut self) {
         self.halt_file = false;
-        let calm = self.is_calm();
+        if self.engine.is_none() {
+            self.at(TimeDelta::seconds(7), Happening::Resume);
+            return;
+        }
         let mut sources = std::mem::take(&mut self.said);
         // The file is gone, whoever noticed that it was there; the bus takes back a signal.
         for source in [ControlSource::Bus, ControlSource::File] {
@@ -145,18 +148,9 @@ impl World {
                 flatten: false,
                 reason: "the simulated operator resumes".to_owned(),
             };
-            // After a kill at the end the word has to reach the next start.
-            let boot = if self.engine.is_none() {
-                self.boot + 1
-            } else {
-                self.boot
-            };
-            let after = if calm { 2_000 } else { 300 };
-            self.tell_later(
-                boot,
-                TimeDelta::milliseconds(after),
-                Input::Control(control),
-            );
+            let boot = self.boot;
+            let after = TimeDelta::milliseconds(300);
+            self.tell_later(boot, after, Input::Control(control));
         }
     }
 
