@@ -487,3 +487,25 @@ fn pushed_news_is_taken_in_any_phase() {
     );
     assert_eq!(other.phase(), Phase::Unknown);
 }
+
+#[test]
+fn not_to_be_found_while_a_post_is_under_way_says_nothing() {
+    let mut sending = submission();
+    sending.begin();
+    sending.apply(Event::Recorded, at(1));
+    for answer in [
+        Ok(None),
+        Err(crate::broker::BrokerError::Unavailable("x".into())),
+    ] {
+        for _ in 0..20 {
+            let actions = sending.apply(Event::LookedUp(answer.clone()), at(1));
+            assert!(actions.is_empty(), "{actions:?}");
+        }
+    }
+    assert_eq!(sending.phase(), Phase::Sending);
+    let id = sending.intent().order.client_order_id.to_string();
+    let mut working = super::report(&id, OrderStatus::Working, "0");
+    (working.quantity, working.notional) = (None, Some(dec("1000")));
+    sending.apply(Event::LookedUp(Ok(Some(working))), at(1));
+    assert_eq!(sending.phase(), Phase::Working);
+}
