@@ -20,7 +20,7 @@ use crate::tracker::OrderTracker;
 /// order" (six seconds in all) is it taken as not placed, because a lost POST may show up late.
 const LOOKUP_WAITS_MS: [u64; 6] = [100, 300, 600, 1_000, 1_500, 2_500];
 /// First wait between polls of a working order; it doubles up to the longest.
-const POLL_WAIT_FIRST_MS: u64 = 5;
+const POLL_WAIT_FIRST_MS: u64 = 50;
 /// The longest wait between polls, also while the broker cannot be asked.
 const POLL_WAIT_MAX_MS: u64 = 5_000;
 /// A working order that the broker no longer finds this often in a row is over.
@@ -468,7 +468,7 @@ impl Submission {
 
     /// Whether an order found under our id is of this intent: id, symbol, side, size, and not of an
     /// earlier decision that had the same id.
-    fn is_same_order(&self, report: &OrderReport) -> bool {
+    pub(crate) fn is_same_order(&self, report: &OrderReport) -> bool {
         let tolerance = (self.intent.void_after - self.intent.decided_at)
             .max(TimeDelta::seconds(AGE_TOLERANCE_MIN_SECS));
         let recent = report

@@ -130,6 +130,9 @@ impl ScriptedBroker {
     pub fn set_price(&self, symbol: &Symbol, price: Decimal) {
         let mut state = self.state();
         state.prices.insert(symbol.clone(), price);
+        if let Some(position) = state.positions.get_mut(symbol) {
+            position.market_value = position.quantity * price;
+        }
         for index in 0..state.orders.len() {
             let order = &state.orders[index];
             let touched = match state.kinds[index] {

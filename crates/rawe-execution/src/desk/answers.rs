@@ -1,5 +1,6 @@
 //! What the broker answered: into the view, and on to whoever asked.
 
+use chrono::TimeDelta;
 use rawe_core::{Symbol, Timestamp};
 
 use crate::broker::BrokerError;
@@ -51,6 +52,10 @@ impl Desk {
             }
             (Question::Clock, Answer::Clock(clock)) => {
                 self.view.take_clock(clock, asked, now);
+                if let Some(until) = self.view.clock_until() {
+                    self.reconciliation
+                        .ask_clock_at(until.max(now + TimeDelta::seconds(1)));
+                }
                 self.tell(OrderNews::Hours(Some(clock)));
                 if self.view.is_skewed() && !self.paced {
                     let seconds = self.view.skew_secs.to_string();
@@ -101,6 +106,7 @@ impl Desk {
     fn note_failure(&mut self, question: &Question, error: &BrokerError, now: Timestamp) {
         self.reconciliation.note_trouble(now);
         if *question == Question::Clock {
+            self.reconciliation.clock_failed(now);
             self.tell(OrderNews::Hours(None));
         }
         if matches!(

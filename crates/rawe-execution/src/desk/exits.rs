@@ -197,7 +197,7 @@ impl Desk {
     }
 
     /// Looks whether a position has to be left.
-    fn watch(&mut self, asset: &Symbol, now: Timestamp) {
+    pub(crate) fn watch(&mut self, asset: &Symbol, now: Timestamp) {
         let line = self.books.line(asset);
         let Some(reason) = line.and_then(|line| self.exit_due(line, now)) else {
             self.exits.crossed.remove(asset);

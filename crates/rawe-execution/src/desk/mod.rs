@@ -8,6 +8,7 @@ mod answers;
 mod books;
 mod control;
 mod deciding;
+mod ends;
 pub mod event;
 mod exits;
 mod fills;
@@ -70,6 +71,7 @@ pub struct Desk {
     orders: BTreeMap<ClientOrderId, LiveOrder>,
     by_asset: BTreeMap<Symbol, Vec<ClientOrderId>>,
     ended: VecDeque<EndedOrder>,
+    given_up: VecDeque<LiveOrder>,
     /// Assets in which something of ours is held that is not dust.
     held: BTreeSet<Symbol>,
     /// The event of the last fill or end of an order of ours, by asset, and its market time.
@@ -109,6 +111,7 @@ impl Desk {
             orders: BTreeMap::new(),
             by_asset: BTreeMap::new(),
             ended: VecDeque::new(),
+            given_up: VecDeque::new(),
             held: BTreeSet::new(),
             touched: BTreeMap::new(),
             sent: VecDeque::new(),

@@ -4,23 +4,20 @@
 use std::time::Duration;
 
 use rawe_core::{
-    ClientOrderId, Direction, ExitReason, Purpose, RoundOutcome, RoundRecord, Symbol, Timestamp,
-    TradeVote,
+    ClientOrderId, Direction, ExitReason, Purpose, RoundRecord, Symbol, Timestamp, TradeVote,
 };
 use rust_decimal::Decimal;
 
 use crate::broker::{BrokerError, OrderReport, SubmitOutcome};
-use crate::desk::{ASK_WAIT, Desk, DeskEffect, NoticeLevel, OrderNews, Question, chain_index};
+use crate::desk::{ASK_WAIT, Desk, DeskEffect, NoticeLevel, Question};
 use crate::gate::TradingState;
 use crate::journal::JournalEntry;
 use crate::limits::SkewRule;
-use crate::submission::{Action, End, Event, Phase, Submission};
+use crate::submission::{Action, Event, Phase, Submission};
 use crate::tracker::OrderTracker;
 
 /// After so many polls, about 20 s, a replay no longer stands still for an order.
-const POLLS_BEFORE_LINGERING: u32 = 14;
-/// How many ended orders are remembered, should the broker still tell a fill of one.
-const ENDED_MAX: usize = 64;
+const POLLS_BEFORE_LINGERING: u32 = 10;
 
 /// How far a wanted cancellation is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +50,7 @@ pub(crate) struct LiveOrder {
     /// USD approved.
     notional: Decimal,
     pub(crate) by_desk: bool,
-    accepted: bool,
+    pub(crate) accepted: bool,
     cancel: Cancel,
     polls: u32,
 }
@@ -120,6 +117,11 @@ impl LiveOrder {
         self.submission.intent().purpose
     }
 
+    /// USD that it was to put in.
+    pub(crate) fn approved_notional(&self) -> Decimal {
+        self.notional
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         self.submission.phase()
     }
@@ -158,6 +160,7 @@ impl Desk {
 
     pub(crate) fn insert_order(&mut self, id: ClientOrderId, asset: Symbol, order: LiveOrder) {
         self.ended.retain(|ended| ended.order.id() != &id);
+        self.given_up.retain(|order| order.id() != &id);
         self.by_asset.entry(asset).or_default().push(id.clone());
         self.orders.insert(id, order);
     }
@@ -219,7 +222,7 @@ impl Desk {
     }
 
     /// Whether an order that is ready may go out.
-    fn may_send(&self, purpose: Purpose) -> bool {
+    pub(crate) fn may_send(&self, purpose: Purpose) -> bool {
         match self.trading() {
             TradingState::Active => true,
             TradingState::Reducing => purpose != Purpose::Open,
@@ -365,7 +368,11 @@ impl Desk {
         if answer.is_err() {
             self.reconciliation.note_trouble(now);
         }
-        self.step(id, Event::LookedUp(answer), now);
+        if self.orders.contains_key(id) {
+            self.step(id, Event::LookedUp(answer), now);
+        } else if let Ok(report) = answer {
+            self.on_given_up(id, report, now);
+        }
     }
 
     /// The broker pushed news, or a list held them.
@@ -375,6 +382,8 @@ impl Desk {
         };
         if self.orders.contains_key(&id) {
             self.step(&id, Event::Pushed(Box::new(report)), now);
+        } else if self.given_up.iter().any(|order| order.id() == &id) {
+            self.on_given_up(&id, Some(report), now);
         } else {
             self.on_late_report(&id, &report, now);
         }
@@ -439,129 +448,5 @@ impl Desk {
             self.notice(NoticeLevel::Warn, "cancel_refused", fields, message);
         }
         self.ask(Question::Order(id.clone()), after, true, now);
-    }
-
-    /// An order is over: takes it out of everything that counts it as under way.
-    fn finish(&mut self, id: &ClientOrderId, now: Timestamp) {
-        let Some(order) = self.orders.remove(id) else {
-            return;
-        };
-        let asset = order.asset().clone();
-        if let Some(ids) = self.by_asset.get_mut(&asset) {
-            ids.retain(|other| other != id);
-            if ids.is_empty() {
-                self.by_asset.remove(&asset);
-            }
-        }
-        self.add_pending(&asset, order.direction, -order.outstanding);
-        self.touch(&asset, now);
-        self.exits.awake = true;
-        if order.rests() {
-            self.wake_all();
-        }
-        if order.purpose() == Purpose::Open && order.filled.is_zero() {
-            self.openings.retain(|(_, other)| other != id);
-        }
-        let end = order.submission.end().cloned();
-        match end {
-            Some(End::Terminal(report)) => {
-                self.view.reservation_known(id, self.sequence, false);
-                if let Some(chain) = self.chains.get_mut(&asset) {
-                    chain[chain_index(order.purpose())] = Some(id.clone());
-                }
-                self.on_terminal(order, *report, now);
-            }
-            Some(other) => {
-                self.view.reservation_known(id, self.sequence, true);
-                self.on_not_placed(order, &other, now);
-            }
-            None => {}
-        }
-    }
-
-    /// There is no order at the broker and there will be none.
-    fn on_not_placed(&mut self, mut order: LiveOrder, end: &End, now: Timestamp) {
-        let (outcome, reason) = match end {
-            End::Rejected(words) => (
-                RoundOutcome::BrokerRejected,
-                format!("the broker refused the order: {words}"),
-            ),
-            End::NeverSent(reason) if self.may_send(order.purpose()) => (
-                RoundOutcome::Stale,
-                format!("the order was not sent: {reason}"),
-            ),
-            End::NeverSent(reason) => (
-                RoundOutcome::Halted,
-                format!("the order was not sent: {reason}"),
-            ),
-            End::NotRecorded(reason) => (RoundOutcome::JournalFailed, reason.clone()),
-            End::Terminal(_) => return,
-        };
-        let asset = order.asset().clone();
-        if matches!(end, End::Rejected(_)) {
-            // The id may be taken: the chain is read from the broker again.
-            self.chains.remove(&asset);
-            self.reconcile_soon(now);
-        }
-        if order.rests() {
-            self.on_stop_lost(&asset, &reason, now);
-            return;
-        }
-        if order.by_desk || order.purpose() == Purpose::Close {
-            self.hold_off_exit(&asset, now);
-        }
-        let purpose = order.purpose();
-        let record = order.record.take().map(|mut record| {
-            record.outcome = outcome;
-            record.reason = reason;
-            record
-        });
-        if let Some(record) = &record {
-            self.entries.push(JournalEntry::Round(record.clone()));
-        }
-        self.tell(OrderNews::Refused {
-            asset,
-            purpose,
-            record,
-        });
-    }
-
-    /// The broker has the order: told once.
-    pub(crate) fn note_accepted(&mut self, id: &ClientOrderId) {
-        let sequence = self.sequence;
-        let Some(order) = self.orders.get_mut(id) else {
-            return;
-        };
-        if order.accepted {
-            return;
-        }
-        order.accepted = true;
-        let record = order.record.take();
-        let differs = order.submission.differs_in_size();
-        let asset = order.asset().to_string();
-        let rests = order.rests();
-        self.view.reservation_known(id, sequence, false);
-        if differs {
-            let fields = vec![("client_order_id", id.to_string()), ("asset", asset)];
-            let message = "the broker has taken another amount than was sent; its fills count";
-            self.notice(
-                NoticeLevel::Error,
-                "order_amount_differs",
-                fields,
-                message.into(),
-            );
-        }
-        if !rests {
-            self.tell(OrderNews::Accepted { record });
-        }
-    }
-
-    /// Remembers an order that is over.
-    pub(crate) fn remember(&mut self, order: LiveOrder, report: OrderReport) {
-        if self.ended.len() >= ENDED_MAX {
-            self.ended.pop_front();
-        }
-        let tracker = OrderTracker::new(report);
-        self.ended.push_back(EndedOrder { order, tracker });
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Reconciliation {
     begun: Option<Timestamp>,
     waiting: BTreeSet<Question>,
     failed: bool,
+    /// When the broker's clock is asked next, because the session changes then or it failed.
+    clock_due: Option<Timestamp>,
     trouble: u32,
     /// A replay reads at once, not on a timer.
     wanted: bool,
@@ -49,11 +51,22 @@ pub(crate) struct Reconciliation {
 
 impl Reconciliation {
     pub(crate) fn due(&self) -> Option<Timestamp> {
-        self.due.filter(|_| self.waiting.is_empty())
+        let due = self.due.filter(|_| self.waiting.is_empty());
+        [due, self.clock_due].into_iter().flatten().min()
     }
 
     pub(crate) fn is_under_way(&self) -> bool {
         self.wanted || !self.waiting.is_empty()
+    }
+
+    /// The clock's word holds until then, or the clock is asked again then.
+    pub(crate) fn ask_clock_at(&mut self, at: Timestamp) {
+        self.clock_due = Some(at);
+    }
+
+    /// The clock could not be asked.
+    pub(crate) fn clock_failed(&mut self, now: Timestamp) {
+        self.clock_due = Some(now + RETRY);
     }
 
     pub(crate) fn begin_timer(&mut self, now: Timestamp) {
@@ -110,11 +123,14 @@ impl Desk {
             }
             return;
         }
-        let change = self.view.clock_until().filter(|until| *until <= now);
-        if change.is_some() {
+        let reconciliation = &mut self.reconciliation;
+        let idle = reconciliation.waiting.is_empty();
+        let due = reconciliation.due.is_some_and(|due| due <= now) && idle;
+        if reconciliation.clock_due.is_some_and(|due| due <= now) {
+            reconciliation.clock_due = None;
             self.ask_now(Question::Clock, now);
         }
-        if self.reconciliation.due().is_some_and(|due| due <= now) {
+        if due {
             self.begin_reconciliation(now);
         }
     }
@@ -159,6 +175,7 @@ impl Desk {
         reconciliation.trouble = 0;
         self.view.failing = false;
         self.compare(false, now);
+        self.watch_by_positions(now);
         self.protect_all(now);
     }
 
@@ -169,7 +186,11 @@ impl Desk {
         let mut open = BTreeSet::new();
         for order in orders {
             let ours = ClientOrderId::parse_ours(&order.client_order_id);
-            if ours.is_some_and(|id| self.orders.contains_key(&id)) {
+            let is_ours = |id: &ClientOrderId| {
+                let given_up = self.given_up.iter().any(|order| order.id() == id);
+                self.orders.contains_key(id) || given_up
+            };
+            if ours.is_some_and(|id| is_ours(&id)) {
                 open.insert(order.client_order_id.clone());
                 self.on_pushed(order, now);
                 continue;
@@ -253,6 +274,24 @@ impl Desk {
         }
     }
 
+    /// Where prices come late or not at all, the broker's own valuation watches the stops.
+    fn watch_by_positions(&mut self, now: Timestamp) {
+        let Some(told) = self.view.positions.as_ref().filter(|_| !self.paced) else {
+            return;
+        };
+        let mut prices = Vec::new();
+        for asset in &self.held {
+            let known = self.books.line(asset).and_then(|line| line.price);
+            let old = known.is_none_or(|(_, at)| told.at - at >= INTERVAL);
+            let position = told.value.get(asset).filter(|_| old);
+            let price = position.and_then(|p| p.market_value.checked_div(p.quantity));
+            prices.extend(price.map(|price| (asset.clone(), price.round_dp(9), told.at)));
+        }
+        for (asset, price, at) in prices {
+            self.on_price(&asset, price, at, now);
+        }
+    }
+
     /// A position without a price of its own is valued as the broker values it.
     fn note_mark(&mut self, asset: &Symbol, held: Decimal, value: Decimal) {
         let unpriced = self
@@ -291,6 +330,11 @@ impl Desk {
             }
         } else if !self.paced && last_fill.is_some_and(|at| now < at + LAG) {
             self.reconcile_soon_live(now + LAG);
+            return;
+        }
+        let more = held.abs() > ours.abs() + foreign.abs();
+        if more && !starting && self.look_for_given_up(asset, now) {
+            self.reconcile_soon_live(now + RETRY);
             return;
         }
         self.correct(asset, held, now);

@@ -67,6 +67,7 @@ impl Desk {
         self.orders.clear();
         self.by_asset.clear();
         self.ended.clear();
+        self.given_up.clear();
         self.held.clear();
         self.touched.clear();
         self.exits = ExitState::default();
@@ -88,6 +89,7 @@ impl Desk {
         let held = self.held.iter().cloned();
         for asset in held.chain(open.values().map(|order| order.intent.order.symbol.clone())) {
             waiting.insert(Question::ClosedOrders(asset.clone()));
+            waiting.insert(Question::LatestPrice(asset.clone()));
             waiting.insert(Question::Asset(asset));
         }
         for order in open.into_values() {
@@ -125,6 +127,15 @@ impl Desk {
             return;
         };
         let first = !std::mem::replace(&mut starting.awaited, true);
+        let passing = matches!(
+            error,
+            BrokerError::Unavailable(_) | BrokerError::Unreadable(_)
+        );
+        if matches!(question, Question::LatestPrice(_)) && !passing {
+            // A price is of use, not necessary.
+            starting.waiting.remove(question);
+            return;
+        }
         if let BrokerError::Unauthorized(_) = error {
             self.fault = Some(error.to_string());
         }
@@ -291,6 +302,7 @@ impl Desk {
         for asset in self.held.clone() {
             self.fix_stop(&asset);
             self.watch_hold(&asset);
+            self.watch(&asset, now);
         }
         self.reconciliation.begin_timer(now);
         if self.control.flattens() {

@@ -287,6 +287,36 @@ fn a_refused_or_lost_stop_is_watched_and_tried_again_later() {
     assert_eq!(driver.broker.quantity(&symbol("AAPL")), dec("10"));
 }
 
+/// No price feed: the broker's own valuation, read every minute, watches the stops.
+#[test]
+fn stops_are_watched_without_prices_too_and_over_a_restart() {
+    let mut driver = ready();
+    driver.price(&symbol("MSFT"), dec("300"));
+    open(&mut driver, "MSFT");
+    driver.pass(30);
+    let mut crashed = DeskDriver::with(
+        settings(),
+        driver.broker.clone(),
+        driver.journal.clone(),
+        driver.now,
+    );
+    driver.broker.set_price(&symbol("MSFT"), dec("200"));
+    crashed.start();
+    crashed.pass(1);
+    assert_eq!(
+        trades(&crashed)[0].reason,
+        ExitReason::DisasterStop,
+        "seen at the start"
+    );
+    let mut driver = ready();
+    driver.price(&symbol("MSFT"), dec("300"));
+    open(&mut driver, "MSFT");
+    driver.pass(30);
+    driver.broker.set_price(&symbol("MSFT"), dec("200"));
+    driver.pass(130);
+    assert_eq!(trades(&driver)[0].reason, ExitReason::DisasterStop);
+}
+
 #[test]
 fn targets_and_holds_are_off_until_asked_for() {
     let mut driver = ready();

@@ -1,5 +1,6 @@
 //! Orders under way: doubts, parts, cancellations, ends, and what they do to the books.
 
+use chrono::TimeDelta;
 use rawe_core::{Direction, Purpose, RoundOutcome};
 
 use super::*;
@@ -314,4 +315,40 @@ fn an_order_that_was_changed_on_the_way_is_said_aloud() {
             .iter()
             .all(|o| o.status == OrderStatus::Filled)
     );
+}
+
+/// A POST may be delayed for longer than it was looked for: what lands then is ours.
+#[test]
+fn an_order_that_lands_after_it_was_given_up_counts() {
+    for pushed in [false, true] {
+        let mut driver = ready();
+        driver.broker.script([SubmitFault::LostAfter]);
+        driver.broker.hide_lookups(6);
+        driver.give(DeskEvent::AssetWanted(symbol("AAPL")));
+        let mut opening = decision(&driver, "AAPL", Purpose::Open, Direction::Long);
+        opening.void_after = driver.now + TimeDelta::seconds(1);
+        driver.decide(opening);
+        assert_eq!(refusals(&driver), [RoundOutcome::Stale]);
+        assert_eq!(driver.desk.books().quantity(&symbol("AAPL")), dec("0"));
+        if pushed {
+            let report = driver.broker.orders()[0].clone();
+            driver.give(DeskEvent::OrderUpdate(Box::new(report)));
+        } else {
+            driver.pass(90);
+        }
+        let sent = driver.broker.sent().into_iter();
+        let openings = sent.filter(|order| order.side == crate::broker::Side::Buy);
+        assert_eq!(openings.count(), 1);
+        assert_eq!(
+            driver.desk.books().quantity(&symbol("AAPL")),
+            dec("10"),
+            "{pushed}"
+        );
+        let line = driver.desk.books().line(&symbol("AAPL")).unwrap();
+        assert_eq!(line.foreign_quantity, dec("0"));
+        assert_eq!(line.trade.as_ref().unwrap().votes.len(), 3);
+        assert_eq!(ended(&driver), [(Purpose::Open, dec("10"), true)]);
+        let next = restarted(&driver);
+        assert_eq!(next.desk.books().quantity(&symbol("AAPL")), dec("10"));
+    }
 }

@@ -1,0 +1,204 @@
+//! Ends of orders: out of everything that counts them as under way, and what their end means.
+//!
+//! An order that was given up is remembered for a while: should the broker turn out to have it
+//! after all, it is followed again and counts.
+
+use rawe_core::{ClientOrderId, Purpose, RoundOutcome, Symbol, Timestamp};
+use rust_decimal::Decimal;
+
+use crate::broker::OrderReport;
+use crate::desk::orders::{EndedOrder, LiveOrder};
+use crate::desk::{Desk, NoticeLevel, OrderNews, Question, chain_index};
+use crate::journal::JournalEntry;
+use crate::submission::{End, Submission};
+use crate::tracker::OrderTracker;
+
+/// How many ended orders are remembered, should the broker still tell a fill of one.
+const ENDED_MAX: usize = 64;
+
+impl Desk {
+    /// An order is over: takes it out of everything that counts it as under way.
+    pub(crate) fn finish(&mut self, id: &ClientOrderId, now: Timestamp) {
+        let Some(order) = self.orders.remove(id) else {
+            return;
+        };
+        let asset = order.asset().clone();
+        if let Some(ids) = self.by_asset.get_mut(&asset) {
+            ids.retain(|other| other != id);
+            if ids.is_empty() {
+                self.by_asset.remove(&asset);
+            }
+        }
+        self.add_pending(&asset, order.direction, -order.outstanding);
+        self.touch(&asset, now);
+        self.exits.awake = true;
+        if order.rests() {
+            self.wake_all();
+        }
+        if order.purpose() == Purpose::Open && order.filled.is_zero() {
+            self.openings.retain(|(_, other)| other != id);
+        }
+        let end = order.submission.end().cloned();
+        match end {
+            Some(End::Terminal(report)) => {
+                self.view.reservation_known(id, self.sequence, false);
+                if let Some(chain) = self.chains.get_mut(&asset) {
+                    chain[chain_index(order.purpose())] = Some(id.clone());
+                }
+                self.on_terminal(order, *report, now);
+            }
+            Some(other) => {
+                self.view.reservation_known(id, self.sequence, true);
+                self.on_not_placed(order, &other, now);
+            }
+            None => {}
+        }
+    }
+
+    /// There is no order at the broker and there will be none.
+    fn on_not_placed(&mut self, mut order: LiveOrder, end: &End, now: Timestamp) {
+        let (outcome, reason) = match end {
+            End::Rejected(words) => (
+                RoundOutcome::BrokerRejected,
+                format!("the broker refused the order: {words}"),
+            ),
+            End::NeverSent(reason) if self.may_send(order.purpose()) => (
+                RoundOutcome::Stale,
+                format!("the order was not sent: {reason}"),
+            ),
+            End::NeverSent(reason) => (
+                RoundOutcome::Halted,
+                format!("the order was not sent: {reason}"),
+            ),
+            End::NotRecorded(reason) => (RoundOutcome::JournalFailed, reason.clone()),
+            End::Terminal(_) => return,
+        };
+        let asset = order.asset().clone();
+        if matches!(end, End::Rejected(_)) {
+            // The id may be taken: the chain is read from the broker again.
+            self.chains.remove(&asset);
+            self.reconcile_soon(now);
+        }
+        if order.rests() {
+            self.on_stop_lost(&asset, &reason, now);
+            return;
+        }
+        if order.by_desk || order.purpose() == Purpose::Close {
+            self.hold_off_exit(&asset, now);
+        }
+        let purpose = order.purpose();
+        let record = order.record.take().map(|mut record| {
+            record.outcome = outcome;
+            record.reason = reason;
+            record
+        });
+        if matches!(end, End::NeverSent(_)) && order.submission.sends() > 0 {
+            self.remember_given_up(order);
+        }
+        if let Some(record) = &record {
+            self.entries.push(JournalEntry::Round(record.clone()));
+        }
+        self.tell(OrderNews::Refused {
+            asset,
+            purpose,
+            record,
+        });
+    }
+
+    /// Remembers an order that was given up.
+    fn remember_given_up(&mut self, order: LiveOrder) {
+        if self.given_up.len() >= ENDED_MAX {
+            self.given_up.pop_front();
+        }
+        self.given_up.push_back(order);
+    }
+
+    /// Asks once more for orders that were given up in an asset; says whether there are any.
+    pub(crate) fn look_for_given_up(&mut self, asset: &Symbol, now: Timestamp) -> bool {
+        let ids = self.given_up.iter().filter(|order| order.asset() == asset);
+        let ids: Vec<ClientOrderId> = ids.map(|order| order.id().clone()).collect();
+        for id in &ids {
+            self.ask_now(Question::Order(id.clone()), now);
+        }
+        !ids.is_empty()
+    }
+
+    /// The answer about an order that was given up: if it is there after all, it is followed.
+    pub(crate) fn on_given_up(
+        &mut self,
+        id: &ClientOrderId,
+        report: Option<OrderReport>,
+        now: Timestamp,
+    ) {
+        let found = self.given_up.iter().position(|order| order.id() == id);
+        let Some(before) = found.and_then(|index| self.given_up.remove(index)) else {
+            return;
+        };
+        let intent = before.submission.intent();
+        let same = |report: &OrderReport| before.submission.is_same_order(report);
+        let Some(report) = report.filter(same) else {
+            // Twice confirmed that there is none.
+            return;
+        };
+        let (asset, intent) = (before.asset().clone(), intent.clone());
+        let fields = vec![
+            ("client_order_id", id.to_string()),
+            ("asset", asset.to_string()),
+        ];
+        let message = "an order that was given up is at the broker after all; it counts";
+        self.notice(
+            NoticeLevel::Warn,
+            "order_landed_late",
+            fields,
+            message.into(),
+        );
+        // It has no end on record any more until it has one.
+        self.entries.push(JournalEntry::Intent(intent.clone()));
+        let (submission, actions) = Submission::adopt(intent, report);
+        let mut order =
+            LiveOrder::new(submission, before.direction).resumed(Decimal::ZERO, Decimal::ZERO);
+        (order.votes, order.exit) = (before.votes.clone(), before.exit);
+        self.insert_order(id.clone(), asset, order);
+        self.set_notional(id, before.approved_notional());
+        self.perform(id, actions, now);
+    }
+
+    /// The broker has the order: told once.
+    pub(crate) fn note_accepted(&mut self, id: &ClientOrderId) {
+        let sequence = self.sequence;
+        let Some(order) = self.orders.get_mut(id) else {
+            return;
+        };
+        if order.accepted {
+            return;
+        }
+        order.accepted = true;
+        let record = order.record.take();
+        let differs = order.submission.differs_in_size();
+        let asset = order.asset().to_string();
+        let rests = order.rests();
+        self.view.reservation_known(id, sequence, false);
+        if differs {
+            let fields = vec![("client_order_id", id.to_string()), ("asset", asset)];
+            let message = "the broker has taken another amount than was sent; its fills count";
+            self.notice(
+                NoticeLevel::Error,
+                "order_amount_differs",
+                fields,
+                message.into(),
+            );
+        }
+        if !rests {
+            self.tell(OrderNews::Accepted { record });
+        }
+    }
+
+    /// Remembers an order that is over.
+    pub(crate) fn remember(&mut self, order: LiveOrder, report: OrderReport) {
+        if self.ended.len() >= ENDED_MAX {
+            self.ended.pop_front();
+        }
+        let tracker = OrderTracker::new(report);
+        self.ended.push_back(EndedOrder { order, tracker });
+    }
+}
