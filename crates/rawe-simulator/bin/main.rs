@@ -60,16 +60,17 @@ fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
     let bug = match &args.mutation {
         None => None,
-        Some(name) => match Bug::named(name) {
-            Some(bug) => Some(bug),
-            None => {
+        Some(name) => {
+            if let Some(bug) = Bug::named(name) {
+                Some(bug)
+            } else {
                 let names: Vec<&str> = Bug::ALL.iter().map(|bug| bug.name()).collect();
                 bail!(
                     "there is no mutation '{name}'; there are: {}",
                     names.join(", ")
                 );
             }
-        },
+        }
     };
     let options = Options {
         bug,
@@ -109,18 +110,15 @@ fn one(args: &Args, seed: u64, options: Options) -> anyhow::Result<ExitCode> {
             again.hash
         );
     }
-    match &outcome.violation {
-        Some(_) => {
-            tell_failure(&outcome, options, !args.log);
-            Ok(ExitCode::FAILURE)
-        }
-        None => {
-            println!(
-                "seed {seed:#x}: every invariant held over {} steps; effect log {:016x}, twice",
-                outcome.steps, outcome.hash
-            );
-            Ok(ExitCode::SUCCESS)
-        }
+    if outcome.violation.is_some() {
+        tell_failure(&outcome, options, !args.log);
+        Ok(ExitCode::FAILURE)
+    } else {
+        println!(
+            "seed {seed:#x}: every invariant held over {} steps; effect log {:016x}, twice",
+            outcome.steps, outcome.hash
+        );
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -153,17 +151,16 @@ fn mutations(args: &Args, options: Options) -> anyhow::Result<ExitCode> {
             }
             Ok(found.is_none())
         })?;
-        match found {
-            Some((seed, violation)) => println!(
+        if let Some((seed, violation)) = found {
+            println!(
                 "{:26} found by seed {seed:#x} after {ran}: {} {}",
                 bug.name(),
                 violation.invariant,
                 violation.detail
-            ),
-            None => {
-                println!("{:26} SURVIVED {ran} seeds: {}", bug.name(), bug.what());
-                survivors.push(bug.name());
-            }
+            );
+        } else {
+            println!("{:26} SURVIVED {ran} seeds: {}", bug.name(), bug.what());
+            survivors.push(bug.name());
         }
     }
     if survivors.is_empty() {

@@ -61,7 +61,7 @@ pub(crate) fn sweep(
 fn checked(seed: u64, options: Options) -> anyhow::Result<Outcome> {
     let planned = |problems| anyhow::anyhow!("seed {seed:#x} cannot be planned: {problems:?}");
     let outcome = run(seed, options).map_err(planned)?;
-    if seed % TWICE_EVERY == 0 {
+    if seed.is_multiple_of(TWICE_EVERY) {
         let again = run(seed, options).map_err(planned)?;
         if again.hash != outcome.hash {
             bail!("seed {seed:#x} gave two different effect logs: run rawe-sim --seed {seed:#x}");

@@ -25,6 +25,9 @@ pub struct JournalModel {
     queue: VecDeque<Batch>,
     /// When the last batch of the queue will be done.
     pub busy_until: Option<Timestamp>,
+    /// Whether a commit of this start has failed: then no later one is tried, so that the journal
+    /// never has a hole.
+    broken: bool,
     /// Until when every commit fails.
     pub fails_until: Option<Timestamp>,
     /// The most batches that ever waited.
@@ -41,7 +44,8 @@ impl JournalModel {
     /// The oldest batch is done, or has failed: the batch, and whether it is on disk.
     pub fn finish(&mut self, now: Timestamp) -> Option<(Batch, bool)> {
         let batch = self.queue.pop_front()?;
-        let fails = self.fails_until.is_some_and(|until| now < until);
+        self.broken |= self.fails_until.is_some_and(|until| now < until);
+        let fails = self.broken;
         if !fails {
             self.durable.extend(batch.entries.iter().cloned());
         }
@@ -50,7 +54,8 @@ impl JournalModel {
 
     /// The process was killed: the first `kept` batches under way reached the disk all the same.
     pub fn kill(&mut self, kept: usize, now: Timestamp) -> Vec<JournalEntry> {
-        let fails = self.fails_until.is_some_and(|until| now < until);
+        let fails = self.broken || self.fails_until.is_some_and(|until| now < until);
+        self.broken = false;
         let mut saved = Vec::new();
         for batch in self.queue.drain(..).take(if fails { 0 } else { kept }) {
             saved.extend(batch.entries);

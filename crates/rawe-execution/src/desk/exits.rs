@@ -31,6 +31,8 @@ const EXIT_HOLD_OFF: TimeDelta = TimeDelta::seconds(60);
 /// How long a resting stop whose price was touched has to fill before the position is left at the
 /// market instead.
 const STOP_GRACE: TimeDelta = TimeDelta::seconds(60);
+/// How long until an exit that is due and cannot begin is looked at again.
+const TICK: TimeDelta = TimeDelta::seconds(1);
 /// How long until another resting stop is tried after one was refused or lost.
 const PROTECT_HOLD_OFF: TimeDelta = TimeDelta::minutes(10);
 
@@ -41,6 +43,8 @@ pub(crate) struct ExitState {
     pub(crate) awake: bool,
     /// Positions whose stop may have to be put at the broker.
     pub(crate) unprotected: BTreeSet<Symbol>,
+    /// When exits were last looked at by a tick.
+    ticked: Option<Timestamp>,
     /// No exit of ours before then.
     wait: BTreeMap<Symbol, Timestamp>,
     /// No resting stop before then.
@@ -219,6 +223,7 @@ impl Desk {
     }
 
     pub(crate) fn tick_exits(&mut self, now: Timestamp) {
+        self.exits.ticked = Some(now);
         self.exits.wait.retain(|_, until| *until > now);
         let mut due: Vec<Symbol> = self.exits.crossed.keys().cloned().collect();
         let holds = self.exits.hold_until.iter();
@@ -238,7 +243,9 @@ impl Desk {
         let waiting = self.exits.wait.values().min().copied();
         let hold = hold.map(|until| waiting.map_or(until, |wait| until.max(wait)));
         let wait = waiting.filter(|_| self.control.flattens());
-        [grace, hold, wait].into_iter().flatten().min()
+        let due = [grace, hold, wait].into_iter().flatten().min()?;
+        // What stands in the way of an exit that is due may take a while to pass.
+        Some(self.exits.ticked.map_or(due, |at| due.max(at + TICK)))
     }
 
     /// No exit of ours in this asset for a while.

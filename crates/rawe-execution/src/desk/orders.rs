@@ -281,10 +281,10 @@ impl Desk {
             .orders
             .get(id)
             .is_some_and(|o| o.submission.sends() > 1);
-        // What the gate saw seconds ago may not hold any more when an opening goes out again.
+        // What the gate saw may not hold any more when an opening goes out, first or again.
         let skew_counts = !self.paced && self.settings.limits.clock_skew == SkewRule::Halt;
         let fit = self.view.is_young(now) && !(skew_counts && self.view.is_skewed());
-        let allowed = self.may_send(purpose) && (fit || !again || purpose != Purpose::Open);
+        let allowed = self.may_send(purpose) && (fit || purpose != Purpose::Open);
         let (_, why) = self.trading_and_reason();
         let Some(order) = self.orders.get_mut(id) else {
             return;

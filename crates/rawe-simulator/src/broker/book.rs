@@ -287,7 +287,8 @@ impl BrokerModel {
             }
         }
         let remaining = order.remaining(price);
-        let increment = self.increment(&symbol);
+        let whole_units = order.quantity.is_some_and(|q| q.fract().is_zero());
+        let increment = self.increment(&symbol, whole_units);
         let whole = order.quantity.is_some();
         let mut quantity = (remaining * part).trunc_with_scale(QUANTITY_DECIMALS);
         if let Some(increment) = increment.filter(|_| whole)
@@ -316,10 +317,11 @@ impl BrokerModel {
         self.changed(place)
     }
 
-    fn increment(&self, symbol: &Symbol) -> Option<Decimal> {
+    fn increment(&self, symbol: &Symbol, whole: bool) -> Option<Decimal> {
         let info = &self.assets.get(symbol)?.info;
         match info.class {
-            AssetClass::UsEquity if !info.fractionable => Some(Decimal::ONE),
+            // Shorts have no fractions, and orders in whole units fill in whole units.
+            AssetClass::UsEquity if !info.fractionable || whole => Some(Decimal::ONE),
             _ => info.quantity_increment,
         }
     }

@@ -159,6 +159,10 @@ impl World {
             return;
         }
         let symbols: Vec<Symbol> = self.broker.assets.keys().cloned().collect();
+        let symbols: Vec<Symbol> = symbols
+            .into_iter()
+            .filter(|symbol| !self.broker.fees_later || !symbol.as_str().contains('/'))
+            .collect();
         if let Some(symbol) = self.person.pick(&symbols).cloned() {
             let standing = self.broker.standings.entry(symbol).or_default();
             standing.foreign = Decimal::from(self.person.between(1, 20));
@@ -187,6 +191,10 @@ impl World {
         let Some(symbol) = self.person.pick(&symbols).cloned() else {
             return;
         };
+        if self.broker.fees_later && symbol.as_str().contains('/') {
+            // Whose coins pay a fee that comes later, nobody can tell.
+            return;
+        }
         let standing = self.broker.standing(&symbol);
         if standing.foreign > Decimal::ZERO {
             self.foreign_order(&symbol, Side::Sell, standing.foreign);
