@@ -42,7 +42,7 @@ impl Consensus {
                 position,
                 last_fill,
             } => {
-                self.on_observed(asset.clone(), position, last_fill);
+                self.on_observed(&asset, position, last_fill);
                 (asset, Vec::new())
             }
             _ => return Vec::new(),
@@ -132,11 +132,11 @@ impl Consensus {
 
     fn on_observed(
         &mut self,
-        asset: Symbol,
+        asset: &Symbol,
         position: Option<ObservedPosition>,
         last_fill: Option<Timestamp>,
     ) {
-        let state = self.assets.of(&asset);
+        let state = self.assets.of(asset);
         state.last_fill = state.last_fill.max(last_fill);
         if matches!(
             state.holding,
@@ -163,7 +163,7 @@ impl Consensus {
         agreeing: BTreeSet<AgentId>,
         now: Timestamp,
     ) {
-        let state = self.assets.of(&asset);
+        let state = self.assets.of(asset);
         match (std::mem::take(&mut state.holding), purpose) {
             // Part of the position is there already; the rest is on its way.
             (Holding::Flat | Holding::Held(_), Purpose::Open) => {
