@@ -102,7 +102,7 @@ fn engine(args: &EngineArgs) -> anyhow::Result<()> {
         assets: args.assets,
     };
     let bar = progress_bar(args);
-    let report = self::engine::measure(&plan, source, |done| bar.set_position(done))?;
+    let report = engine::measure(&plan, source, |done| bar.set_position(done))?;
     bar.finish_and_clear();
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);

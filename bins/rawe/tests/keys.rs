@@ -340,20 +340,13 @@ async fn the_collective_works_with_keys_and_users() {
     let all = format!("{},consensus-engine", agents.join(","));
     let words = ["--paced", "--news", "scenario:7", "--alpaca-url", &exchange];
     let words = [&words[..], &["--participants", &all], &days].concat();
-    let mut feed = house.start("market-feed", &words);
+    let feed = house.start("market-feed", &words);
     let deadline = Instant::now() + LIMIT;
-    let status = loop {
-        if let Some(status) = feed.child.try_wait().unwrap() {
-            break status;
-        }
-        assert!(
-            Instant::now() < deadline,
-            "{}",
-            read_to_string(&feed.log).unwrap()
-        );
+    let feed_log = || read_to_string(&feed.log).unwrap();
+    while !feed_log().contains("\"feed_ended\"") {
+        assert!(Instant::now() < deadline, "{}", feed_log());
         tokio::time::sleep(Duration::from_millis(50)).await;
-    };
-    assert!(status.success(), "{}", read_to_string(&feed.log).unwrap());
+    }
     let reader = house.bus("reader").await;
     for agent in &agents {
         let beat = beat_of(&reader, agent, |_| true).await;
@@ -362,6 +355,7 @@ async fn the_collective_works_with_keys_and_users() {
             "{beat:?}"
         );
     }
+    processes.push(feed);
     for process in &processes {
         let log = read_to_string(&process.log).unwrap();
         assert!(

@@ -267,6 +267,14 @@ fn parts(criterion: &mut Criterion<ProcessorTime>) {
             }
         });
     });
+    // What a general reader of JSON takes for the same bytes: a measure for the machine.
+    group.bench_function("json value", |bench| {
+        bench.iter(|| {
+            for payload in &payloads {
+                black_box(serde_json::from_slice::<serde_json::Value>(payload).unwrap());
+            }
+        });
+    });
     let votes: Vec<Vote> = payloads
         .iter()
         .map(|payload| vote(&parse_signal(payload).unwrap()))

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use chrono::TimeDelta;
 use rawe_core::{AgentId, AssetClass, Purpose, Roster, Symbol, Timestamp};
 
+use crate::assets::Assets;
 use crate::config::{CloseMode, Rules};
 use crate::event::{AssetFacts, Effect, Event, MarketHours, Trading, Vote};
 use crate::exit_watch::ExitWatch;
@@ -48,7 +49,7 @@ pub struct ConsensusCounts {
 pub struct Consensus {
     pub(crate) rules: Rules,
     pub(crate) roster: Roster,
-    pub(crate) assets: BTreeMap<Symbol, AssetState>,
+    pub(crate) assets: Assets,
     pub(crate) facts: BTreeMap<Symbol, AssetFacts>,
     pub(crate) stances: StanceBook,
     /// Roster agents with a heartbeat; `None` until the shell has looked.
@@ -79,7 +80,7 @@ impl Consensus {
         Self {
             rules,
             roster,
-            assets: BTreeMap::new(),
+            assets: Assets::default(),
             facts: BTreeMap::new(),
             stances: StanceBook::default(),
             alive: None,
@@ -210,7 +211,7 @@ impl Consensus {
         let instant = vote.timestamp;
         let window = self.rules.window;
         let visit_at = now + self.lifetime();
-        let state = self.assets.entry(asset.clone()).or_default();
+        let state = self.assets.of(&asset);
         let (joined, inserted) = state.join(vote, now, window);
         visit_by(&mut self.visits, &asset, state, visit_at);
         match joined {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chrono::TimeDelta;
 use rawe_core::calendar::MarketCalendar;
-use rawe_core::{AssetClass, Bar, Direction, Hindsight, RoundRecord, Symbol, Timestamp};
+use rawe_core::{AssetClass, Bar, Direction, Hindsight, Purpose, RoundRecord, Symbol, Timestamp};
 
 /// How many near misses are kept in mind per asset: more than a window opens in a day of votes.
 const PER_ASSET_MAX: usize = 256;
@@ -82,12 +82,15 @@ impl HindsightTracker {
         self.dropped
     }
 
-    /// Takes note of a closed round. Only near misses with a direction are judged; one that is
-    /// told twice is noted once.
+    /// Takes note of a closed round. Only near misses with a direction are judged, openings that the
+    /// gate or the broker refused among them, and no closings; one that is told twice is noted once.
     pub fn note(&mut self, record: &RoundRecord) {
         let (false, Some(direction)) = (record.outcome.is_decision(), record.direction) else {
             return;
         };
+        if record.purpose == Some(Purpose::Close) {
+            return;
+        }
         let since = self.swept.map(|at| record.closed - at);
         if self.count >= PENDING_MAX && since.is_none_or(|since| since >= SWEPT_EVERY) {
             self.give_up(record.closed);
@@ -332,6 +335,9 @@ mod tests {
         let mut divided = miss("MSFT", "divided", at(28, 15, 0));
         divided.direction = None;
         tracker.note(&divided);
+        let mut closing = miss("MSFT", "closing", at(28, 15, 0));
+        closing.purpose = Some(Purpose::Close);
+        tracker.note(&closing);
         assert_eq!(
             tracker.pending(),
             1,

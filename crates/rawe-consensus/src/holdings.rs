@@ -42,7 +42,7 @@ impl Consensus {
                 position,
                 last_fill,
             } => {
-                self.on_observed(asset.clone(), position, last_fill);
+                self.on_observed(&asset, position, last_fill);
                 (asset, Vec::new())
             }
             _ => return Vec::new(),
@@ -84,7 +84,7 @@ impl Consensus {
             self.on_refused(asset, purpose, now);
             return Vec::new();
         }
-        let state = self.assets.entry(asset.clone()).or_default();
+        let state = self.assets.of(asset);
         state.last_fill = state.last_fill.max(filled_at.or(Some(now)));
         match (std::mem::take(&mut state.holding), purpose) {
             (
@@ -132,11 +132,11 @@ impl Consensus {
 
     fn on_observed(
         &mut self,
-        asset: Symbol,
+        asset: &Symbol,
         position: Option<ObservedPosition>,
         last_fill: Option<Timestamp>,
     ) {
-        let state = self.assets.entry(asset).or_default();
+        let state = self.assets.of(asset);
         state.last_fill = state.last_fill.max(last_fill);
         if matches!(
             state.holding,
@@ -163,7 +163,7 @@ impl Consensus {
         agreeing: BTreeSet<AgentId>,
         now: Timestamp,
     ) {
-        let state = self.assets.entry(asset.clone()).or_default();
+        let state = self.assets.of(asset);
         match (std::mem::take(&mut state.holding), purpose) {
             // Part of the position is there already; the rest is on its way.
             (Holding::Flat | Holding::Held(_), Purpose::Open) => {
@@ -187,7 +187,7 @@ impl Consensus {
         agreeing: BTreeSet<AgentId>,
         now: Timestamp,
     ) {
-        let state = self.assets.entry(asset.clone()).or_default();
+        let state = self.assets.of(asset);
         state.holding = Holding::Opening {
             direction,
             agreeing,

@@ -5,6 +5,7 @@
 //! and no identity of orders lives here; the shell (`consensus-engine`) does those.
 
 mod admission;
+mod assets;
 mod config;
 mod consensus;
 mod event;

@@ -353,7 +353,9 @@ fn history(_: &mut Criterion) {
     });
     let history = timed("history", || journal.history().unwrap());
     assert_eq!(history.len(), 2 * (count / 1_000));
-    let reader = timed("opening for reading", || JournalReader::open(&path).unwrap());
+    let reader = timed("opening for reading", || {
+        JournalReader::open(&path).unwrap()
+    });
     timed("newest 20 rounds", || {
         let filter = Filter {
             limit: Some(20),
@@ -361,8 +363,12 @@ fn history(_: &mut Criterion) {
         };
         reader.rounds(&filter).unwrap()
     });
-    timed("all outcomes counted", || reader.outcomes(&Filter::default()).unwrap());
-    timed("an id that nobody has", || reader.rounds_named("nobody").unwrap());
+    timed("all outcomes counted", || {
+        reader.outcomes(&Filter::default()).unwrap()
+    });
+    timed("an id that nobody has", || {
+        reader.rounds_named("nobody").unwrap()
+    });
     timed("the newest order", || {
         let filter = Filter {
             limit: Some(1),
@@ -375,7 +381,10 @@ fn history(_: &mut Criterion) {
 fn timed<T>(what: &str, call: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let answer = call();
-    eprintln!("{what:<24} {:>10.1} ms", start.elapsed().as_secs_f64() * 1e3);
+    eprintln!(
+        "{what:<24} {:>10.1} ms",
+        start.elapsed().as_secs_f64() * 1e3
+    );
     answer
 }
 

@@ -64,13 +64,12 @@ impl SqliteJournal {
         let failed = |error: rusqlite::Error| OpenError::of(path, &error);
         let lock = hold(path)?;
         let connection = Connection::open(path).map_err(failed)?;
-        let mut journal = Self::over(connection, path, durability)?;
+        let mut journal = Self::over(connection, path, durability, Some(lock))?;
         let checkpointer = Checkpointer::start(path).map_err(|error| OpenError::Unusable {
             path: path.display().to_string(),
             reason: format!("starting the thread that copies it: {error}"),
         })?;
         journal.checkpointer = Some(checkpointer);
-        journal._lock = Some(lock);
         Ok(journal)
     }
 
@@ -82,13 +81,14 @@ impl SqliteJournal {
         let path = Path::new(":memory:");
         let connection =
             Connection::open_in_memory().map_err(|error| OpenError::of(path, &error))?;
-        Self::over(connection, path, Durability::Written)
+        Self::over(connection, path, Durability::Written, None)
     }
 
     fn over(
         mut connection: Connection,
         path: &Path,
         durability: Durability,
+        lock: Option<File>,
     ) -> Result<Self, OpenError> {
         let failed = |error: rusqlite::Error| OpenError::of(path, &error);
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
@@ -119,7 +119,7 @@ impl SqliteJournal {
         Ok(Self {
             checkpointer: None,
             connection,
-            _lock: None,
+            _lock: lock,
             next_seq,
             buffer: Vec::new(),
         })

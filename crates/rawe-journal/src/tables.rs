@@ -57,11 +57,11 @@ fn time(name: &str, path: &str) -> String {
 
 /// The table of an event, its guards and its view. `stored` are columns beside the record.
 fn table(name: &str, stored: &[&str], columns: &[String]) -> String {
-    let kept: String = stored
-        .iter()
-        .map(|column| format!("{column} TEXT NOT NULL, "))
-        .collect();
-    let shown: String = stored.iter().map(|column| format!("{column}, ")).collect();
+    let (mut kept, mut shown) = (String::new(), String::new());
+    for column in stored {
+        kept = kept + column + " TEXT NOT NULL, ";
+        shown = shown + column + ", ";
+    }
     format!(
         "CREATE TABLE log_{name} (
     seq INTEGER PRIMARY KEY, {kept}record TEXT NOT NULL

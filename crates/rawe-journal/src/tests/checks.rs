@@ -12,6 +12,9 @@ use crate::export::{Format, export};
 use crate::retention::{CompactError, compact};
 use crate::{Durability, Filter, JournalReader, OpenError, SqliteJournal};
 
+/// Seconds.
+const DAY: i64 = 86_400;
+
 fn numbered(entries: Vec<JournalEntry>) -> Vec<(i64, JournalEntry)> {
     (1..).zip(entries).collect()
 }
@@ -77,7 +80,6 @@ fn compacting_archives_what_is_old_and_keeps_what_concerns_money() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.sqlite");
     let mut journal = SqliteJournal::open(&path, Durability::Written).unwrap();
-    const DAY: i64 = 86_400;
     journal.commit(&story()).unwrap();
     for day in 0..40 {
         let batch: Vec<JournalEntry> = (0..40)
