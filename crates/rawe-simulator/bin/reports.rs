@@ -36,7 +36,7 @@ impl Tally {
     }
 
     /// Takes one outcome; whether to go on.
-    pub(crate) fn take(&mut self, outcome: Outcome) -> anyhow::Result<bool> {
+    pub(crate) fn take(&mut self, outcome: Outcome) -> bool {
         self.seeds += 1;
         self.steps += outcome.steps;
         self.coverage.absorb(&outcome.coverage);
@@ -60,7 +60,7 @@ impl Tally {
                 self.failures.len()
             );
         }
-        Ok(self.failures.len() < FAILURES_MAX)
+        self.failures.len() < FAILURES_MAX
     }
 
     fn speed(&self) -> f64 {

@@ -19,7 +19,7 @@ pub(crate) fn sweep(
     seeds: Range<u64>,
     jobs: Option<usize>,
     options: Options,
-    mut take: impl FnMut(Outcome) -> anyhow::Result<bool>,
+    mut take: impl FnMut(Outcome) -> bool,
 ) -> anyhow::Result<()> {
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let jobs = jobs.unwrap_or(cores).max(1);
@@ -45,7 +45,7 @@ pub(crate) fn sweep(
             if stop.load(Ordering::Relaxed) {
                 continue;
             }
-            match outcome.and_then(&mut take) {
+            match outcome.map(&mut take) {
                 Ok(true) => {}
                 Ok(false) => stop.store(true, Ordering::Relaxed),
                 Err(error) => {

@@ -11,6 +11,7 @@ use rawe_core::{
     Symbol, Timestamp,
 };
 use rust_decimal::Decimal;
+use rust_decimal::prelude::FromPrimitive;
 use serde_json::json;
 
 use crate::plan::{Faults, Plan, part};
@@ -209,7 +210,7 @@ impl Agents {
         at: Timestamp,
     ) -> Said {
         let usd = (self.size as f64 * (0.5 + self.dice.unit())).round();
-        let size = Decimal::from(usd as i64);
+        let size = Decimal::from_f64(usd).unwrap_or_default();
         let profit = (self.dice.unit() * 100.0).round();
         let stamp = timestamp.to_rfc3339_opts(SecondsFormat::Millis, true);
         let mut message = json!({

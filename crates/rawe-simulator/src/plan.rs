@@ -7,6 +7,7 @@ use chrono::{Datelike, NaiveDate, TimeDelta};
 use rawe_core::Timestamp;
 use rawe_core::calendar::MarketCalendar;
 use rust_decimal::Decimal;
+use rust_decimal::prelude::FromPrimitive;
 
 use crate::random::Dice;
 
@@ -194,7 +195,7 @@ impl Plan {
         let size = dice.between(500, 20_000);
         let room = |dice: &mut Dice, low: f64, high: f64| {
             let usd = dice.magnitude(low, high).round();
-            Decimal::from(usd as i64)
+            Decimal::from_f64(usd).unwrap_or_default()
         };
         Self {
             seed,

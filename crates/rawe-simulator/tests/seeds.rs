@@ -1,5 +1,10 @@
 //! A thousand seeds, those that once failed, the deliberate bugs, and determinism.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;

@@ -66,7 +66,7 @@ impl Witness {
         }
     }
 
-    pub(super) fn exposures(
+    fn exposures(
         &self,
         order: &OrderRequest,
         broker: &BrokerModel,
