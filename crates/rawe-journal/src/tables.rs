@@ -1,12 +1,13 @@
 //! The tables of the journal, as SQL: what each version of the schema creates. Nothing is run here.
 //!
 //! Every kind of event has a table, `log_fills` for fills, with the two columns that matter to the
-//! engine: `seq`, one count over all tables, and `record`, the event as JSON. Beside it stands a view
-//! for people, `fills`, whose columns are taken out of the record when they are read. They cost
-//! nothing when it is written; as computed columns of the table they would, because SQLite works out
-//! even virtual ones at each insertion. Only what millions of rounds are filtered by is stored.
+//! engine: `seq`, one count over all tables, and `record`, the event as JSON. Beside it stands a
+//! view for people, `fills`, whose columns are taken out of the record when they are read. They
+//! cost nothing when it is written; as computed columns of the table they would, because SQLite
+//! works out even virtual ones at each insertion. Only what millions of rounds are filtered by is
+//! stored.
 
-/// Events by the names of their views, in the order in which `JournalEntry` names them; rounds are two.
+/// Events by the names of their views. Rounds are two: decisions and near misses.
 pub const EVENT_TABLES: [&str; 12] = [
     "decisions",
     "near_misses",
