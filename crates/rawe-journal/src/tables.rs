@@ -98,7 +98,7 @@ fn rounds(name: &str) -> String {
     )
 }
 
-fn orders() -> [String; 5] {
+fn orders() -> [String; 3] {
     [
         table(
             "intents",
@@ -144,6 +144,11 @@ fn orders() -> [String; 5] {
                 real("filled_average_price", "report.filled_average_price"),
             ],
         ),
+    ]
+}
+
+fn ends() -> [String; 2] {
+    [
         table(
             "fills",
             &[],
@@ -173,7 +178,7 @@ fn orders() -> [String; 5] {
     ]
 }
 
-fn results() -> [String; 5] {
+fn results() -> [String; 2] {
     [
         table(
             "trades",
@@ -208,6 +213,11 @@ fn results() -> [String; 5] {
                 text("cause", "cause"),
             ],
         ),
+    ]
+}
+
+fn judgements() -> [String; 3] {
+    [
         table(
             "weight_changes",
             &[],
@@ -300,7 +310,9 @@ pub(crate) fn version_2() -> String {
     let all: Vec<String> = tables
         .into_iter()
         .chain(orders())
+        .chain(ends())
         .chain(results())
+        .chain(judgements())
         .collect();
     format!("{}\n{VIEWS}", all.join("\n"))
 }
