@@ -327,7 +327,8 @@ fn commit(
     run("COMMIT");
 }
 
-/// What a start and a question cost beside many near misses: `RAWE_BENCH_NEAR_MISSES`, else 100,000.
+/// What a start and a question cost beside many near misses: `RAWE_BENCH_NEAR_MISSES`, else
+/// 100,000.
 fn history(_: &mut Criterion) {
     let count = std::env::var("RAWE_BENCH_NEAR_MISSES")
         .ok()

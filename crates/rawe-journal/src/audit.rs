@@ -1,5 +1,5 @@
-//! Whether a journal holds together: what must follow from what, and sums that must agree. Pure over
-//! the entries; the file's own soundness is asked of SQLite first.
+//! Whether a journal holds together: what must follow from what, and sums that must agree. Pure
+//! over the entries; the file's own soundness is asked of SQLite first.
 
 use std::collections::{BTreeMap, BTreeSet};
 

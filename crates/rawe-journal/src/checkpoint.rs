@@ -1,8 +1,9 @@
 //! Moving what was written from the write-ahead file into the journal, beside the engine's path.
 //!
 //! A commit only appends to the write-ahead file. This thread is woken after so many bytes, copies
-//! them over and flushes them, with a connection of its own that lives for one copy. The engine never
-//! waits for a disk here, but for the rare restart of the file after a long run without a pause.
+//! them over and flushes them, with a connection of its own that lives for one copy. The engine
+//! never waits for a disk here, but for the rare restart of the file after a long run without a
+//! pause.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

@@ -68,7 +68,7 @@ pub enum ExportError {
     Parquet(#[from] ParquetError),
 }
 
-/// Writes each table, and the votes, into `folder`. Of a file that is there already nothing is left.
+/// Writes each table, and the votes, into `folder`, over the files of an earlier export.
 ///
 /// # Errors
 /// When the journal cannot be read or a file cannot be written.

@@ -1,9 +1,9 @@
 //! The journal of everything that the engine decides and does, on SQLite.
 //!
-//! Append-only by trigger, in write-ahead mode, so that `rawe why` can read while the engine writes.
-//! [`SqliteJournal`] is the one writer, [`JournalReader`] is for people, [`export`] for other
-//! programs, and [`retention`] for files that have grown. What an entry means and when it must be on record is `rawe-execution`'s; here it
-//! is only made durable and found again.
+//! Append-only by trigger, in write-ahead mode, so that `rawe why` can read while the engine
+//! writes. [`SqliteJournal`] is the one writer, [`JournalReader`] is for people, [`export`] for
+//! other programs, and [`retention`] for files that have grown. What an entry means and when it
+//! must be on record is `rawe-execution`'s; here it is only made durable and found again.
 
 pub mod audit;
 mod checkpoint;

@@ -61,8 +61,8 @@ pub(crate) fn time_text(at: Timestamp) -> String {
 }
 
 impl JournalReader {
-    /// Opens an existing journal. One of an older version is read through a copy in memory: the file
-    /// is left as it is.
+    /// Opens an existing journal. One of an older version is read through a copy in memory: the
+    /// file is left as it is.
     ///
     /// # Errors
     /// When there is no such file, or it is not a sound journal of ours.

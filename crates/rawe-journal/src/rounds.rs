@@ -1,11 +1,11 @@
 //! Reading rounds: decisions and near misses, by what a person knows of them.
 
 use rawe_core::{Hindsight, RoundOutcome, RoundRecord, Symbol, Timestamp};
-use rawe_execution::journal::{ControlRecord, JournalError};
+use rawe_execution::journal::{ControlRecord, JournalEntry, JournalError};
 use serde::Serialize;
 
 use crate::reader::{Filter, JournalReader, records};
-use crate::sqlite::failed;
+use crate::sqlite::{entries_of, failed};
 
 /// How often a way to end occurred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -24,20 +24,30 @@ impl JournalReader {
     /// # Errors
     /// When the file cannot be read.
     pub fn rounds(&self, filter: &Filter) -> Result<Vec<RoundRecord>, JournalError> {
-        records(
+        // Each table by itself, from its end: over the view of both SQLite would sort them all.
+        let entries = entries_of(
             &self.connection,
-            "reading the newest rounds",
-            "SELECT record FROM rounds WHERE (?1 IS NULL OR asset = ?1)
-                AND (?2 IS NULL OR outcome = ?2) AND (?3 IS NULL OR at >= ?3)
-                AND (?4 IS NULL OR at < ?4) ORDER BY seq DESC LIMIT ?5",
-            (
-                filter.asset.as_ref().map(Symbol::as_str),
-                filter.outcome.map(RoundOutcome::as_str),
-                filter.since_text(),
-                filter.until_text(),
-                filter.limit_number(),
-            ),
-        )
+            &["decisions", "near_misses"],
+            "WHERE (?1 IS NULL OR asset = ?1) AND (?2 IS NULL OR outcome = ?2)
+                AND (?3 IS NULL OR at >= ?3) AND (?4 IS NULL OR at < ?4)
+             ORDER BY seq DESC LIMIT ?5",
+            &[
+                &filter.asset.as_ref().map(Symbol::as_str),
+                &filter.outcome.map(RoundOutcome::as_str),
+                &filter.since_text(),
+                &filter.until_text(),
+                &filter.limit_number(),
+            ],
+        )?;
+        let limit = filter.limit.and_then(|limit| usize::try_from(limit).ok());
+        let rounds = entries
+            .into_iter()
+            .rev()
+            .filter_map(|(_, entry)| match entry {
+                JournalEntry::Round(round) => Some(*round),
+                _ => None,
+            });
+        Ok(rounds.take(limit.unwrap_or(usize::MAX)).collect())
     }
 
     /// Every record of a round: by its id, its decision's, its order's, or that of a signal which

@@ -1,12 +1,13 @@
 //! The tables of the journal, as SQL: what each version of the schema creates. Nothing is run here.
 //!
 //! Every kind of event has a table, `log_fills` for fills, with the two columns that matter to the
-//! engine: `seq`, one count over all tables, and `record`, the event as JSON. Beside it stands a view
-//! for people, `fills`, whose columns are taken out of the record when they are read. They cost
-//! nothing when it is written; as computed columns of the table they would, because SQLite works out
-//! even virtual ones at each insertion. Only what millions of rounds are filtered by is stored.
+//! engine: `seq`, one count over all tables, and `record`, the event as JSON. Beside it stands a
+//! view for people, `fills`, whose columns are taken out of the record when they are read. They
+//! cost nothing when it is written; as computed columns of the table they would, because SQLite
+//! works out even virtual ones at each insertion. Only what millions of rounds are filtered by is
+//! stored.
 
-/// Events by the names of their views, in the order in which `JournalEntry` names them; rounds are two.
+/// Events by the names of their views. Rounds are two: decisions and near misses.
 pub const EVENT_TABLES: [&str; 12] = [
     "decisions",
     "near_misses",
@@ -97,7 +98,7 @@ fn rounds(name: &str) -> String {
     )
 }
 
-fn orders() -> [String; 5] {
+fn orders() -> [String; 3] {
     [
         table(
             "intents",
@@ -143,6 +144,11 @@ fn orders() -> [String; 5] {
                 real("filled_average_price", "report.filled_average_price"),
             ],
         ),
+    ]
+}
+
+fn ends() -> [String; 2] {
+    [
         table(
             "fills",
             &[],
@@ -172,7 +178,7 @@ fn orders() -> [String; 5] {
     ]
 }
 
-fn results() -> [String; 5] {
+fn results() -> [String; 2] {
     [
         table(
             "trades",
@@ -207,6 +213,11 @@ fn results() -> [String; 5] {
                 text("cause", "cause"),
             ],
         ),
+    ]
+}
+
+fn judgements() -> [String; 3] {
+    [
         table(
             "weight_changes",
             &[],
@@ -299,7 +310,9 @@ pub(crate) fn version_2() -> String {
     let all: Vec<String> = tables
         .into_iter()
         .chain(orders())
+        .chain(ends())
         .chain(results())
+        .chain(judgements())
         .collect();
     format!("{}\n{VIEWS}", all.join("\n"))
 }

@@ -133,9 +133,9 @@ fn value(held: OpenPosition, valued: Option<&BTreeMap<String, PositionView>>) ->
         None => by_journal,
     };
     Shown {
+        held,
         unrealised,
         broker,
-        held,
     }
 }
 

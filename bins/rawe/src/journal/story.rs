@@ -125,7 +125,8 @@ pub(super) fn hindsight_line(hindsight: &Hindsight) -> String {
         "made"
     };
     format!(
-        "  looking back, {} from ${} to ${} in {} would have {word} {:.0} basis points before costs",
+        "  looking back, {} from ${} to ${} in {} would have {word} {:.0} basis points before \
+         costs",
         hindsight.direction,
         hindsight.entry_price,
         hindsight.exit_price,

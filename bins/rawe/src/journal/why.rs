@@ -126,9 +126,10 @@ fn with_life(
         (None, _) => Vec::new(),
     };
     orders.reverse();
-    let hindsight = match round.outcome.is_decision() {
-        true => None,
-        false => journal.hindsight(&round.round_id)?,
+    let hindsight = if round.outcome.is_decision() {
+        None
+    } else {
+        journal.hindsight(&round.round_id)?
     };
     let control = match (round.outcome, seq) {
         (RoundOutcome::Halted, Some(seq)) => journal.control_before(seq)?,

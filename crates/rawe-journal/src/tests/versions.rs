@@ -1,4 +1,5 @@
-//! Files of other versions: those of version 1 become new or are read as they are, newer are refused.
+//! Files of other versions: those of version 1 become new or are read as they are, newer ones are
+//! refused.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
