@@ -93,7 +93,8 @@ pub async fn run(
         heart,
         keeper,
     };
-    let result = follower.follow_runs().await;
+    // On the heap: it is large, and every caller would carry it.
+    let result = Box::pin(follower.follow_runs()).await;
     follower.keeper.finish().await;
     beating.cancel();
     let _last_beat = tokio::time::timeout(LAST_BEAT_LIMIT, beat).await;

@@ -207,10 +207,9 @@ impl Sender {
     /// Waits until `due` seconds after the start; what was written leaves before.
     fn keep_pace(&mut self, started: Instant, due: f64) -> anyhow::Result<()> {
         let due = Duration::from_secs_f64(due);
-        let elapsed = started.elapsed();
-        if due > elapsed {
+        if let Some(left) = due.checked_sub(started.elapsed()) {
             self.flush()?;
-            nap(due - elapsed);
+            nap(left);
         }
         Ok(())
     }

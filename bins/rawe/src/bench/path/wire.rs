@@ -15,9 +15,8 @@ pub(super) struct Replies {
     end: usize,
 }
 
-/// One reply: its kind, and its last text, or a number's text.
+/// One reply's last text, or a number's text.
 pub(super) struct Reply<'a> {
-    pub(super) kind: u8,
     pub(super) last: &'a [u8],
 }
 
@@ -61,12 +60,12 @@ impl Replies {
     pub(super) fn next(&mut self) -> io::Result<Reply<'_>> {
         loop {
             let whole = self.buffer.get(self.start..self.end).and_then(parse);
-            if let Some((kind, last, used)) = whole {
+            if let Some((_, last, used)) = whole {
                 let from = self.start;
                 self.start += used;
                 let range = from + last.start..from + last.end;
                 let last = self.buffer.get(range).unwrap_or_default();
-                return Ok(Reply { kind, last });
+                return Ok(Reply { last });
             }
             self.fill()?;
         }
