@@ -178,8 +178,9 @@ fn nothing_is_left_for_later() {
 }
 
 /// Each section of `rawe.toml` and the struct whose fields are its keys.
-const SECTIONS: [(&str, &str); 6] = [
+const SECTIONS: [(&str, &str); 7] = [
     ("consensus", "ConsensusConfig"),
+    ("consensus.weights", "WeightsConfig"),
     ("risk", "RiskLimits"),
     ("agents", "AgentsSection"),
     ("exchange", "ExchangeSection"),
