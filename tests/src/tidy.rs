@@ -180,8 +180,9 @@ fn nothing_is_left_for_later() {
 }
 
 /// Each section of `rawe.toml` and the struct whose fields are its keys.
-const SECTIONS: [(&str, &str); 8] = [
+const SECTIONS: [(&str, &str); 9] = [
     ("consensus", "ConsensusConfig"),
+    ("consensus.weights", "WeightsConfig"),
     ("risk", "RiskLimits"),
     ("exits", "ExitRules"),
     ("journal", "JournalSection"),

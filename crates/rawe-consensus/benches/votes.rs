@@ -2,7 +2,7 @@
 //!
 //! Rounds of three or five votes on fresh assets, each decided, filled and held, while 0, 5,000 or
 //! 50,000 lone proposals stand open on other assets. After every message the next deadline is
-//! asked for, after every tenth a tick is applied, as the shell does. Throughput is in messages, and
+//! asked for, after every tenth a tick is applied, as the shell does. Throughput is in messages;
 //! time is that of the processor, so that a busy machine tells nearly the same.
 #![allow(
     missing_docs,

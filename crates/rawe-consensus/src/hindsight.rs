@@ -82,8 +82,8 @@ impl HindsightTracker {
         self.dropped
     }
 
-    /// Takes note of a closed round. Only near misses with a direction are judged, openings that the
-    /// gate or the broker refused among them, and no closings; one that is told twice is noted once.
+    /// Takes note of a closed round. Only near misses with a direction are judged, openings that
+    /// the gate or the broker refused among them, but no closings; told twice, noted once.
     pub fn note(&mut self, record: &RoundRecord) {
         let (false, Some(direction)) = (record.outcome.is_decision(), record.direction) else {
             return;

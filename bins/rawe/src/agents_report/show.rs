@@ -152,8 +152,10 @@ pub(super) fn one_as_text(records: &Records, agent: &AgentId) -> String {
         .map(|(cause, count)| format!("{} {count}", name_of(cause)))
         .collect();
     let mut text = format!(
-        "{agent}\n  {} votes in {} rounds: {} agreed, {} against, {} both ways\n  absent from {}{}\n  \
-         {} trades credited, {:.2} USD, {} on the side that gained\n  weight earned {}, counted {}\n",
+        "{agent}\n  {} votes in {} rounds: {} agreed, {} against, {} both ways\n  \
+         absent from {}{}\n  \
+         {} trades credited, {:.2} USD, {} on the side that gained\n  \
+         weight earned {}, counted {}\n",
         record.votes,
         record.rounds,
         record.agreed,

@@ -169,7 +169,11 @@ proptest! {
     }
 
     #[test]
-    fn two_never_decide_and_four_always_do(told in told(), bits in 0_u8..32, paced in any::<bool>()) {
+    fn two_never_decide_and_four_always_do(
+        told in told(),
+        bits in 0_u8..32,
+        paced in any::<bool>(),
+    ) {
         let mut scene = Scene::with(&fast(), "AAPL");
         scene.tell(Event::Paced(paced));
         for trade in trades(&told) {

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use rawe_core::{
-    ClientOrderId, Direction, ExitReason, Fill, Purpose, RoundRecord, Symbol, Timestamp, TradeVote,
+    ClientOrderId, DecisionId, Direction, ExitReason, Fill, Purpose, RoundRecord, Symbol,
+    Timestamp, TradeVote,
 };
 use rust_decimal::Decimal;
 
-use crate::broker::{OrderRequest, Side};
+use crate::broker::{Amount, OrderKind, OrderReport, OrderRequest, Side, TimeInForce};
 use crate::desk::Desk;
 use crate::desk::books::{Line, OpenTrade, Origin};
 use crate::desk::deciding::{direction_of, votes_of};
@@ -266,8 +267,8 @@ pub(crate) fn direction_left_or_opened(purpose: Purpose, side: Side) -> Directio
 /// USD of an order at a price.
 pub(crate) fn notional_of(order: &OrderRequest, price: Decimal) -> Decimal {
     match order.amount {
-        crate::broker::Amount::Notional(notional) => notional,
-        crate::broker::Amount::Quantity(quantity) => quantity.saturating_mul(price),
+        Amount::Notional(notional) => notional,
+        Amount::Quantity(quantity) => quantity.saturating_mul(price),
     }
 }
 
@@ -282,4 +283,32 @@ fn exit_of(intent: &Intent) -> Option<ExitReason> {
     ]
     .into_iter()
     .find(|reason| reason.as_str() == word)
+}
+
+/// The intent that an order found at the broker must have had.
+pub(crate) fn intent_of(
+    purpose: Purpose,
+    decision_id: DecisionId,
+    order: &OrderReport,
+    now: Timestamp,
+) -> Intent {
+    let decided_at = order.submitted_at.unwrap_or(now);
+    let quantity = order.quantity.unwrap_or(order.filled_quantity);
+    Intent {
+        round_id: String::new(),
+        purpose,
+        order: OrderRequest {
+            client_order_id: decision_id.client_order_id(),
+            symbol: order.symbol.clone(),
+            side: order.side,
+            amount: order
+                .notional
+                .map_or(Amount::Quantity(quantity), Amount::Notional),
+            time_in_force: TimeInForce::Gtc,
+            kind: OrderKind::Market,
+        },
+        decision_id,
+        decided_at,
+        void_after: decided_at + TimeDelta::seconds(60),
+    }
 }

@@ -3,20 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
 use rawe_core::{ClientOrderId, DecisionId, Fill, Purpose, Symbol, Timestamp};
 use rust_decimal::Decimal;
 
-use crate::broker::{Amount, BrokerError, OrderKind, OrderReport, OrderRequest, TimeInForce};
+use crate::broker::{BrokerError, OrderReport};
 use crate::chain::{latest_of_purpose, our_orders};
 use crate::desk::books::{Books, Line, Origin};
 use crate::desk::exits::ExitState;
 use crate::desk::fills::new_fill;
-use crate::desk::folding::{Folded, KnownOrder, direction_left_or_opened, notional_of};
+use crate::desk::folding::{Folded, KnownOrder, direction_left_or_opened, intent_of, notional_of};
 use crate::desk::orders::LiveOrder;
 use crate::desk::reconciling::Reconciliation;
 use crate::desk::{ASK_WAIT, Chains, Desk, NoticeLevel, OrderNews, Question};
-use crate::journal::{Intent, JournalEntry, Resolution};
+use crate::journal::{JournalEntry, Resolution};
 use crate::submission::{Phase, Submission};
 
 /// The broker lists at most so many past orders: a longer past cannot be told.
@@ -378,14 +377,12 @@ impl Desk {
             // It is no news at the broker: its positions have long shown it.
             self.touched.insert(order.symbol.clone(), (0, at));
         }
-        if on_record.is_none() {
-            let report = Box::new(order.clone());
-            self.entries.push(JournalEntry::Resolved {
-                at: now,
-                client_order_id: id.clone(),
-                resolution: Resolution::Terminal(report),
-            });
-        }
+        // It may be on record as never sent.
+        self.entries.push(JournalEntry::Resolved {
+            at: now,
+            client_order_id: id.clone(),
+            resolution: Resolution::Terminal(Box::new(order.clone())),
+        });
         let fields = vec![
             ("asset", order.symbol.to_string()),
             ("client_order_id", id.to_string()),
@@ -435,7 +432,9 @@ impl Desk {
             .any(|order| order.client_order_id == opened_by.as_str());
         let held = self.view.positions.as_ref();
         let held = held.is_some_and(|told| told.value.contains_key(asset));
-        let live = self.orders.contains_key(&opened_by);
+        // An opening may have ended after the broker made its lists, while the start went on.
+        let live = self.orders.contains_key(&opened_by)
+            || self.ended.iter().any(|e| e.order.id() == &opened_by);
         if seen || live || held || orders.len() >= CLOSED_ORDERS_MAX {
             return;
         }
@@ -474,33 +473,5 @@ impl Desk {
         for item in news {
             self.tell(item);
         }
-    }
-}
-
-/// The intent that an order found at the broker must have had.
-fn intent_of(
-    purpose: Purpose,
-    decision_id: DecisionId,
-    order: &OrderReport,
-    now: Timestamp,
-) -> Intent {
-    let decided_at = order.submitted_at.unwrap_or(now);
-    let quantity = order.quantity.unwrap_or(order.filled_quantity);
-    Intent {
-        round_id: String::new(),
-        purpose,
-        order: OrderRequest {
-            client_order_id: decision_id.client_order_id(),
-            symbol: order.symbol.clone(),
-            side: order.side,
-            amount: order
-                .notional
-                .map_or(Amount::Quantity(quantity), Amount::Notional),
-            time_in_force: TimeInForce::Gtc,
-            kind: OrderKind::Market,
-        },
-        decision_id,
-        decided_at,
-        void_after: decided_at + TimeDelta::seconds(60),
     }
 }
