@@ -22,6 +22,7 @@ use cli::{Cli, Command};
 
 mod agents_report;
 mod bench;
+mod chaos;
 mod cli;
 mod completions;
 mod doctor;
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => {
             rawe_runtime::run_command("rawe", None, |_| async move { bench::bench(&args) })
         }
+        Command::Chaos(args) => chaos::main(args),
         Command::Schema => rawe_runtime::run_command("rawe", None, |_| async { schema::schema() }),
         Command::Completions(args) => {
             completions::completions(&args);
