@@ -4,6 +4,8 @@
 //! executable. Everything lives in one test program, so that it is linked once.
 
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod collective;
 #[cfg(test)]
 mod harness;

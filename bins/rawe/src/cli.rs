@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::agents_report::AgentsArgs;
 use crate::bench::BenchArgs;
+use crate::chaos::ChaosArgs;
 use crate::completions::CompletionsArgs;
 use crate::control::ControlArgs;
 use crate::doctor::DoctorArgs;
@@ -75,6 +76,8 @@ pub(crate) enum Command {
     Train(Box<TrainArgs>),
     /// How fast the engine is on this machine, and how much memory it takes
     Bench(BenchArgs),
+    /// Break the collective at random on this machine, and check that its promises hold
+    Chaos(ChaosArgs),
     /// The JSON Schema of a signal, for agents in any language
     Schema,
     /// A completion script for a shell

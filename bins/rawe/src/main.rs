@@ -23,6 +23,7 @@ use rawe_core::control::ControlCommand;
 
 mod agents_report;
 mod bench;
+mod chaos;
 mod cli;
 mod completions;
 mod control;
@@ -90,6 +91,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => {
             rawe_runtime::run_command("rawe", None, |_| async move { bench::bench(&args) })
         }
+        Command::Chaos(args) => chaos::main(args),
         Command::Schema => rawe_runtime::run_command("rawe", None, |_| async { schema::schema() }),
         Command::Completions(args) => {
             completions::completions(&args);

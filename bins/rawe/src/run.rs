@@ -14,6 +14,7 @@ use rawe_bus::Bus;
 use rawe_runtime::{CommonArgs, LogFormat, connect_bus, run_main, run_main_on_one_thread};
 use tokio_util::sync::CancellationToken;
 
+use crate::chaos::voter::{self, VoterArgs};
 use crate::up::embedded::{self, EmbeddedArgs};
 use crate::up::private_redis::{self, KeeperArgs};
 
@@ -42,6 +43,8 @@ pub(crate) enum RunCommand {
     #[command(hide = true)]
     PrivateRedis(KeeperArgs),
     #[command(hide = true)]
+    ChaosVoter(VoterArgs),
+    #[command(hide = true)]
     Embedded(EmbeddedArgs),
 }
 
@@ -69,6 +72,9 @@ pub(crate) fn main(command: RunCommand) -> ExitCode {
         RunCommand::PrivateRedis(args) => run_main("redis", None, |shutdown| {
             private_redis::keep(args, shutdown)
         }),
+        RunCommand::ChaosVoter(args) => {
+            run_main("chaos-voter", None, |shutdown| voter::vote(args, shutdown))
+        }
         RunCommand::Embedded(args) => {
             run_main("embedded", None, |shutdown| embedded::run(args, shutdown))
         }
@@ -92,6 +98,7 @@ impl RunCommand {
             Self::MarketFeed(_) => "market-feed".to_owned(),
             Self::ConsensusEngine(_) => "consensus-engine".to_owned(),
             Self::PrivateRedis(_) => "redis".to_owned(),
+            Self::ChaosVoter(args) => args.id.clone(),
             Self::Embedded(_) => "embedded".to_owned(),
             Self::Agent(args) => agents::load_profile(None, args).map_or_else(
                 |_| "rawe-agent".to_owned(),
@@ -130,7 +137,10 @@ impl RunCommand {
             | Self::TopologicalObserver(args)
             | Self::BalancedArbitrator(args)
             | Self::Agent(args) => Some(&args.common),
-            Self::PaperExchange(_) | Self::PrivateRedis(_) | Self::Embedded(_) => None,
+            Self::PaperExchange(_)
+            | Self::PrivateRedis(_)
+            | Self::ChaosVoter(_)
+            | Self::Embedded(_) => None,
         }
     }
 
@@ -164,6 +174,7 @@ impl RunCommand {
             | Self::BalancedArbitrator(args)
             | Self::Agent(args) => agent(founder, *args, bus, shutdown).await,
             Self::PrivateRedis(args) => private_redis::keep(args, shutdown).await,
+            Self::ChaosVoter(args) => voter::vote(args, shutdown).await,
             Self::Embedded(_) => anyhow::bail!("the embedded default cannot be inside itself"),
         }
     }

@@ -24,7 +24,7 @@ use serde_json::Value;
 const CHANNEL: &str = "rawe_collective_signals";
 const VOTE: &str = include_str!("../../../crates/rawe-core/tests/golden/signal_v1.json");
 /// Nothing here takes longer, on the slowest machine.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_mins(4);
 
 fn rawe(words: &[&str]) -> Output {
     command(words).output().unwrap()

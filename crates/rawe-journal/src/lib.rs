@@ -10,6 +10,7 @@ mod checkpoint;
 mod earlier;
 pub mod export;
 mod migrations;
+mod old_fills;
 mod orders;
 mod reader;
 mod results;

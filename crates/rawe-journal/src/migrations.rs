@@ -52,7 +52,8 @@ struct OldRow {
 }
 
 /// Version 1 counted each table by itself. Rows are merged by their times, but never so that a
-/// table's own order changes or that something is told of an order before its intent.
+/// table's own order changes or that something is told of an order before its intent. It had no
+/// fills; those of positions that are still held are worked out, or nobody would own them.
 fn from_version_1(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     for table in OLD_TABLES {
         transaction.execute_batch(&format!(
@@ -78,7 +79,7 @@ fn from_version_1(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     .collect::<rusqlite::Result<_>>()?;
 
     let (mut intents, mut orders) = (BTreeSet::new(), BTreeSet::new());
-    let mut seq = 0_i64;
+    let mut ordered = Vec::new();
     loop {
         let intents_wait = waiting.get_mut(1).is_some_and(|rows| rows.peek().is_some());
         let ready = |row: &OldRow| match row.table {
@@ -104,8 +105,18 @@ fn from_version_1(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
             intents.insert(row.intent);
             orders.insert(row.order.clone());
         }
+        ordered.push(row);
+    }
+    let mut fills = crate::old_fills::fills(ordered.iter().map(|row| (row.table, &*row.record)));
+    let mut seq = 0_i64;
+    for (place, row) in ordered.iter().enumerate() {
         seq += 1;
-        insert(transaction, seq, &row)?;
+        insert(transaction, seq, row)?;
+        if let Some(fill) = fills.remove(&place) {
+            seq += 1;
+            let query = "INSERT INTO log_fills (seq, record) VALUES (?1, ?2)";
+            transaction.prepare_cached(query)?.execute((seq, fill))?;
+        }
     }
     // Children first: version 1's resolutions refer to its intents.
     for table in OLD_TABLES.iter().rev() {

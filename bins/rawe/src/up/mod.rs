@@ -16,7 +16,7 @@ pub(crate) mod sentences;
 mod session;
 mod story;
 mod summary;
-mod supervisor;
+pub(crate) mod supervisor;
 mod tally;
 pub(crate) mod tap;
 

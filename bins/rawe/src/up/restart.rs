@@ -26,11 +26,24 @@ pub(crate) enum Verdict {
 #[derive(Debug, Default)]
 pub(crate) struct RestartPolicy {
     deaths: VecDeque<Instant>,
+    tireless: bool,
 }
 
 impl RestartPolicy {
+    /// Starts again after the first pause, however often it dies: for processes that are killed
+    /// on purpose.
+    pub(crate) fn tireless() -> Self {
+        Self {
+            deaths: VecDeque::new(),
+            tireless: true,
+        }
+    }
+
     /// Counts a death at `now` and says what to do.
     pub(crate) fn died(&mut self, now: Instant) -> Verdict {
+        if self.tireless {
+            return Verdict::RestartAfter(BACKOFF_FIRST);
+        }
         while self
             .deaths
             .front()

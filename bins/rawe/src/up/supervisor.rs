@@ -136,6 +136,7 @@ pub(crate) struct Supervisor {
     children: Vec<Supervised>,
     events: mpsc::Sender<ChildEvent>,
     kill_all: CancellationToken,
+    policy: fn() -> RestartPolicy,
 }
 
 impl Supervisor {
@@ -145,6 +146,15 @@ impl Supervisor {
             children: Vec::new(),
             events,
             kill_all: CancellationToken::new(),
+            policy: RestartPolicy::default,
+        }
+    }
+
+    /// A supervisor that never gives a child up.
+    pub(crate) fn tireless(events: mpsc::Sender<ChildEvent>) -> Self {
+        Self {
+            policy: RestartPolicy::tireless,
+            ..Self::new(events)
         }
     }
 
@@ -158,6 +168,7 @@ impl Supervisor {
             events: self.events.clone(),
             stop: stop.clone(),
             kill: self.kill_all.clone(),
+            policy: (self.policy)(),
             tail: VecDeque::new(),
         };
         let task = tokio::spawn(keeper.keep());
@@ -214,12 +225,12 @@ struct Keeper {
     stop: CancellationToken,
     kill: CancellationToken,
     log: LogFile,
+    policy: RestartPolicy,
     tail: VecDeque<String>,
 }
 
 impl Keeper {
     async fn keep(mut self) {
-        let mut policy = RestartPolicy::default();
         loop {
             let how = match self.live().await {
                 End::Stopped => return,
@@ -242,7 +253,7 @@ impl Keeper {
                 }
             };
             let name = self.plan.name.clone();
-            match policy.died(Instant::now()) {
+            match self.policy.died(Instant::now()) {
                 Verdict::GiveUp => {
                     let tail = self.tail.drain(..).collect();
                     self.tell(ChildEvent::Failed { name, how, tail }).await;

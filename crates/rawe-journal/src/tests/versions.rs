@@ -45,6 +45,7 @@ fn a_journal_of_version_1_becomes_a_new_one() {
         [3, 41, 3, 3, 3]
     );
     assert!(reader.audit().unwrap().problems.is_empty());
+    assert_eq!(count("fills"), 3);
     // Of each order: decided, intended, reported, ended.
     let orders = reader.orders(&Filter::default(), None).unwrap();
     assert_eq!(orders.len(), 3);
