@@ -80,14 +80,14 @@ impl Witness {
                 .foreign
                 .get(symbol)
                 .is_some_and(|at| now - *at < VIEW_AGE_MAX * 2);
-            let units = if fresh {
-                standing.ours
+            let span = price_span(prices, symbol);
+            let exposure = all.entry(symbol.clone()).or_default();
+            if fresh {
+                exposure.add(standing.ours, span);
+                exposure.add_doubtful(standing.foreign, span);
             } else {
-                standing.total()
-            };
-            all.entry(symbol.clone())
-                .or_default()
-                .add(units, price_span(prices, symbol));
+                exposure.add(standing.total(), span);
+            }
         }
         let mut pending: Vec<&OrderRequest> = Vec::new();
         for held in &broker.orders {
@@ -110,7 +110,13 @@ impl Witness {
                 pending.extend(intent.map(|intent| &intent.order));
             }
         }
-        pending.push(order);
+        // One that is sent again may have landed already.
+        if broker
+            .by_client_id(order.client_order_id.as_str())
+            .is_none()
+        {
+            pending.push(order);
+        }
         for order in pending {
             let usd = match order.amount {
                 Amount::Notional(notional) => notional,
@@ -183,6 +189,15 @@ impl Exposure {
         } else {
             self.long_low += size * low;
             self.long_high += size * high;
+        }
+    }
+
+    /// What may count against the other side, but not against its own.
+    fn add_doubtful(&mut self, units: Decimal, (_, high): (Decimal, Decimal)) {
+        if units.is_sign_negative() {
+            self.short_high += units.abs() * high;
+        } else {
+            self.long_high += units * high;
         }
     }
 

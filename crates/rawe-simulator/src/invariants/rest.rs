@@ -14,6 +14,8 @@ use crate::witness::Witness;
 
 /// How far a fee in coin may be rounded differently, units.
 const ROUNDING: Decimal = Decimal::from_parts(2, 0, 0, false, 9);
+/// USD.
+const CENT: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
 
 impl Witness {
     /// The faults have stopped and time has passed: I3, I6 and I7.
@@ -105,7 +107,10 @@ impl Witness {
                 .map_or(Decimal::ZERO, |record| record.quantity);
             let off = (line.quantity - standing.ours).abs();
             let off_record = (recorded - standing.ours).abs();
-            if off > ROUNDING || off_record > ROUNDING {
+            // A correction may leave dust on the other side: less than a cent is no exposure.
+            let slack = CENT.checked_div(broker.price(&symbol)).unwrap_or(ROUNDING);
+            let slack = slack.max(ROUNDING);
+            if off > slack || off_record > slack {
                 let detail = format!(
                     "{symbol}: the broker has {} of ours, the books {}, the journal {recorded}",
                     standing.ours, line.quantity
@@ -113,7 +118,7 @@ impl Witness {
                 self.fail("I3", detail);
                 return;
             }
-            if (line.foreign_quantity - standing.foreign).abs() > ROUNDING {
+            if (line.foreign_quantity - standing.foreign).abs() > slack {
                 let detail = format!(
                     "{symbol}: others hold {}, the books say {}",
                     standing.foreign, line.foreign_quantity
