@@ -188,7 +188,7 @@ fn stand_by(bus: &Arc<dyn Bus>, taken_by: &str, standby: &CancellationToken) {
 
 fn lock_path(journal: &Path) -> PathBuf {
     let mut name = journal.file_name().unwrap_or_default().to_owned();
-    name.push(".lock");
+    name.push(".engine-lock");
     journal.with_file_name(name)
 }
 
