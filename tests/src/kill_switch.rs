@@ -34,7 +34,10 @@ async fn halts(engine: &Program, halt: impl AsyncFnOnce()) {
     halt().await;
     let told = Instant::now();
     let what = "the engine halts";
-    eventually(what, || async { (times_said(engine, "Halted") > before).then_some(()) }).await;
+    eventually(what, || async {
+        (times_said(engine, "Halted") > before).then_some(())
+    })
+    .await;
     assert!(told.elapsed() < HALT_WITHIN, "{:?}", told.elapsed());
 }
 
@@ -79,14 +82,20 @@ async fn with_redis_down_a_halt_works_by_the_file_and_with_the_broker_down_by_a_
     })
     .await;
     let (code, told) = stage.rawe(&["reduce"]).await;
-    assert_eq!(code, Some(1), "without Redis nothing else can be said: {told}");
+    assert_eq!(
+        code,
+        Some(1),
+        "without Redis nothing else can be said: {told}"
+    );
     stage.redis.restart().unwrap();
     let (code, told) = stage.rawe(&["resume"]).await;
     assert_eq!(code, Some(0), "{told}");
     stage.exchange.signal(Signal::SIGKILL);
     stage.exchange.ended().await;
     halts(&stage.engine, async || stage.engine.signal(Signal::SIGUSR1)).await;
-    let (code, told) = stage.rawe(&["reduce", "--reason", "by signal halted"]).await;
+    let (code, told) = stage
+        .rawe(&["reduce", "--reason", "by signal halted"])
+        .await;
     assert_eq!(code, Some(1), "a halt is stricter: {told}");
     let (code, told) = stage.rawe(&["resume"]).await;
     assert_eq!(code, Some(0), "{told}");
@@ -100,7 +109,12 @@ async fn of_two_engines_one_trades_and_the_other_takes_over() {
     let mut stage = Stage::live(5).await;
     let mut other = stage.another_engine(Some("other/journal.sqlite"));
     let standing = other.event("engine_stands_by").await;
-    assert!(standing["holder"].as_str().unwrap().contains(".rawe/journal.sqlite"));
+    assert!(
+        standing["holder"]
+            .as_str()
+            .unwrap()
+            .contains(".rawe/journal.sqlite")
+    );
     assert!(other.events("engine_started").is_empty());
     all_vote(&mut stage, "BTC/USD").await;
     stage.round("BTC/USD", RoundOutcome::Opened).await;
@@ -108,11 +122,20 @@ async fn of_two_engines_one_trades_and_the_other_takes_over() {
     stage.engine.signal(Signal::SIGSTOP);
     let frozen = Instant::now();
     other.event("engine_started").await;
-    assert!(frozen.elapsed() < TAKE_OVER_WITHIN, "{:?}", frozen.elapsed());
+    assert!(
+        frozen.elapsed() < TAKE_OVER_WITHIN,
+        "{:?}",
+        frozen.elapsed()
+    );
     stage.engine.signal(Signal::SIGCONT);
     let status = stage.engine.ended().await;
     assert_eq!(status.code(), Some(1), "{}", stage.engine.output());
-    assert!(stage.engine.output().contains("another engine has taken over"));
+    assert!(
+        stage
+            .engine
+            .output()
+            .contains("another engine has taken over")
+    );
     // One that ends in good order leaves the lease to the next at once.
     stage.engine = stage.another_engine(None);
     stage.engine.event("engine_stands_by").await;

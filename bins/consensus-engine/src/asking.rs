@@ -54,7 +54,7 @@ impl Counter {
     }
 
     /// Answers for an order that was not sent, and never will be.
-    pub(crate) fn not_sent(&self, order: &OrderRequest, why: String) -> DeskEvent {
+    pub(crate) fn not_sent(order: &OrderRequest, why: String) -> DeskEvent {
         tracing::warn!(
             event = "order_rejected",
             asset = %order.symbol,

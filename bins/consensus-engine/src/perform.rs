@@ -54,7 +54,7 @@ impl Engine {
         match why_not {
             None => self.counter.submit(order),
             Some(why) => {
-                let answer = self.counter.not_sent(&order, why.to_owned());
+                let answer = crate::asking::Counter::not_sent(&order, why.to_owned());
                 self.give(Input::Desk(answer));
             }
         }

@@ -188,8 +188,7 @@ fn stand_by(bus: &Arc<dyn Bus>, taken_by: &str, standby: &CancellationToken) {
 
 fn lock_path(journal: &Path) -> PathBuf {
     let mut name = journal.file_name().unwrap_or_default().to_owned();
-    // Not the journal's own lock, which is held only while it is open.
-    name.push(".engine");
+    name.push(".engine-lock");
     journal.with_file_name(name)
 }
 

@@ -292,7 +292,7 @@ impl Collective {
                 self.tell_desk(DeskEvent::Paced(paced), turn);
                 self.tell_consensus(Event::Paced(paced), turn);
             }
-            Input::RunBegins { deployment } => self.on_run(deployment, turn),
+            Input::RunBegins { deployment } => self.on_run(&deployment, turn),
             Input::InstantComplete => self.on_instant_complete(turn),
             Input::Tick => {
                 self.say_unsaid(turn);
@@ -332,10 +332,10 @@ impl Collective {
     }
 
     /// Another run of a replay: nothing of an earlier one counts but what operators said.
-    fn on_run(&mut self, deployment: String, turn: &mut Turn) {
+    fn on_run(&mut self, deployment: &str, turn: &mut Turn) {
         self.counts.absorb(self.admission.counts());
         let mut settings = self.settings.clone();
-        settings.desk.deployment.clone_from(&deployment);
+        deployment.clone_into(&mut settings.desk.deployment);
         let before = std::mem::replace(self, Self::new(settings));
         self.counts = before.counts;
         self.alive = before.alive;
@@ -348,7 +348,7 @@ impl Collective {
         self.binding = before.binding;
         self.started = Some(turn.now);
         self.listen_from(turn.now);
-        turn.entries.push(history::mark(&deployment, turn.now));
+        turn.entries.push(history::mark(deployment, turn.now));
         self.tell_desk(DeskEvent::Paced(self.paced), turn);
         self.tell_consensus(Event::Paced(self.paced), turn);
         let alive = self.alive.clone();
@@ -412,7 +412,7 @@ impl Collective {
                 answer,
             } if self.weighing.as_ref().is_some_and(|w| w.hours_asked) => {
                 let clock = match answer {
-                    Ok(Answer::Clock(clock)) => Some(clock.clone()),
+                    Ok(Answer::Clock(clock)) => Some(*clock),
                     _ => None,
                 };
                 self.note_hours(clock.as_ref(), turn);

@@ -104,7 +104,7 @@ impl Collective {
                 self.tell_consensus(Event::TradeClosed(trade), turn);
             }
             OrderNews::Hours(clock) => self.note_hours(clock.as_ref(), turn),
-            OrderNews::Asset { asset, info } => self.on_asset(asset, info, turn),
+            OrderNews::Asset { asset, info } => self.on_asset(&asset, info, turn),
             OrderNews::State(state) => {
                 let trading = match state {
                     TradingState::Active => Trading::Active,
@@ -161,7 +161,7 @@ impl Collective {
     }
 
     /// The broker has said what it knows of an asset.
-    fn on_asset(&mut self, asset: Symbol, info: Option<AssetInfo>, turn: &mut Turn) {
+    fn on_asset(&mut self, asset: &Symbol, info: Option<AssetInfo>, turn: &mut Turn) {
         let universe = if info.as_ref().is_some_and(|info| info.tradable) {
             Universe::Inside
         } else {
@@ -174,9 +174,9 @@ impl Collective {
         self.tell_consensus(Event::Asset(asset.clone(), facts), turn);
         self.known.assets.insert(asset.clone(), universe);
         if let Some(weighing) = &mut self.weighing {
-            weighing.unknown.remove(&asset);
+            weighing.unknown.remove(asset);
         }
-        self.release(&asset, universe, turn);
+        self.release(asset, universe, turn);
     }
 
     /// Remembers the market's hours, in market time; `None` when the broker cannot be asked.
@@ -249,7 +249,7 @@ const QUIET_START: TimeDelta = TimeDelta::seconds(30);
 
 fn decision(proposal: OrderProposal) -> Decision {
     let closes = proposal.purpose != Purpose::Open;
-    let exit = closes.then(|| {
+    let exit = closes.then_some({
         // A closing without votes is the soft exit: those who agreed have left one by one.
         if proposal.record.votes.is_empty() {
             ExitReason::SoftExit

@@ -153,8 +153,8 @@ mod tests {
             closes in prop::collection::vec(1e-6..1e9_f64, 1..80),
         ) {
             let mut known = Volatilities::default();
-            for (hour, close) in closes.iter().enumerate() {
-                if let Some(hourly) = known.on_bar(&bar("ETH/USD", hour as i64, *close)) {
+            for (hour, close) in (0_i64..).zip(&closes) {
+                if let Some(hourly) = known.on_bar(&bar("ETH/USD", hour, *close)) {
                     prop_assert!(hourly.is_finite() && hourly > 0.0);
                 }
             }

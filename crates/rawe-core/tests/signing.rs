@@ -21,13 +21,13 @@ const VOTE: &str = include_str!("golden/signal_v1.json");
 
 #[derive(Deserialize)]
 struct Vectors {
-    canonical: Vec<Canonical>,
+    canonical: Vec<CanonicalSample>,
     numbers: Vec<(String, String)>,
     messages: Vec<Message>,
 }
 
 #[derive(Deserialize)]
-struct Canonical {
+struct CanonicalSample {
     name: String,
     text: String,
     canonical: String,

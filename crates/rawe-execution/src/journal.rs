@@ -153,33 +153,7 @@ pub struct JournalError {
 pub trait Journal: std::fmt::Debug + Send {
     /// Appends entries as one transaction, in their order: all of them or none.
     fn commit(&mut self, entries: &[JournalEntry]) -> Result<(), JournalError>;
-    /// What a starting engine has to know, oldest first: every entry but near misses, and of the
-    /// trades that are long over nothing but their ids and results.
+    /// What a starting engine has to know, oldest first: every entry but near misses and what they
+    /// would have made.
     fn history(&self) -> Result<Vec<JournalEntry>, JournalError>;
-    /// Records a closed round, decision or near miss.
-    fn record_round(&mut self, round: &RoundRecord) -> Result<(), JournalError>;
-    /// Records an intent, before anything is sent.
-    fn record_intent(&mut self, intent: &Intent) -> Result<(), JournalError>;
-    /// Records what the broker said of an order, whenever it says something new.
-    fn record_report(&mut self, at: Timestamp, report: &OrderReport) -> Result<(), JournalError>;
-    /// Records how an intent ended.
-    fn resolve(
-        &mut self,
-        id: &ClientOrderId,
-        at: Timestamp,
-        resolution: &Resolution,
-    ) -> Result<(), JournalError>;
-    /// Intents that have no end yet, oldest first.
-    fn unresolved(&self) -> Result<Vec<Intent>, JournalError>;
-    /// The newest client order id of ours for this asset and purpose that the journal knows ended.
-    fn latest_resolved(
-        &self,
-        asset: &Symbol,
-        purpose: Purpose,
-    ) -> Result<Option<ClientOrderId>, JournalError>;
-    /// Every intent ever recorded for an asset, oldest first, with its purpose.
-    fn intents(&self, asset: &Symbol) -> Result<Vec<Intent>, JournalError>;
-    /// The record of a round, by its id; the newest if there are several. A restarted engine reads
-    /// here who agreed to the positions it finds.
-    fn round(&self, round_id: &str) -> Result<Option<RoundRecord>, JournalError>;
 }

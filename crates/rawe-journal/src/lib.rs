@@ -7,7 +7,6 @@
 
 pub mod audit;
 mod checkpoint;
-mod earlier;
 pub mod export;
 mod migrations;
 mod old_fills;

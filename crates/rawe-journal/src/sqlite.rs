@@ -4,14 +4,11 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-use rawe_core::{ClientOrderId, Purpose, RoundRecord, Symbol, Timestamp};
-use rawe_execution::broker::OrderReport;
-use rawe_execution::journal::{Intent, Journal, JournalEntry, JournalError, Resolution};
+use rawe_execution::journal::{Journal, JournalEntry, JournalError};
 use rusqlite::Connection;
 use serde::Serialize;
 
 use crate::checkpoint::Checkpointer;
-use crate::earlier;
 use crate::rows::{HISTORY_TABLES, decode, encode, insertion};
 use crate::schema::{OpenError, prepare, version_of};
 use crate::tables::EVENT_TABLES;
@@ -263,54 +260,5 @@ impl Journal for SqliteJournal {
     fn history(&self) -> Result<Vec<JournalEntry>, JournalError> {
         let entries = entries_of(&self.connection, &HISTORY_TABLES, "", &[])?;
         Ok(entries.into_iter().map(|(_, entry)| entry).collect())
-    }
-
-    fn record_round(&mut self, round: &RoundRecord) -> Result<(), JournalError> {
-        self.commit(&[JournalEntry::Round(Box::new(round.clone()))])
-    }
-
-    fn record_intent(&mut self, intent: &Intent) -> Result<(), JournalError> {
-        self.commit(&[JournalEntry::Intent(intent.clone())])
-    }
-
-    fn record_report(&mut self, at: Timestamp, report: &OrderReport) -> Result<(), JournalError> {
-        let report = Box::new(report.clone());
-        self.commit(&[JournalEntry::Report { at, report }])
-    }
-
-    fn resolve(
-        &mut self,
-        id: &ClientOrderId,
-        at: Timestamp,
-        resolution: &Resolution,
-    ) -> Result<(), JournalError> {
-        if earlier::has_end(&self.connection, id, resolution)? {
-            return Ok(());
-        }
-        self.commit(&[JournalEntry::Resolved {
-            at,
-            client_order_id: id.clone(),
-            resolution: resolution.clone(),
-        }])
-    }
-
-    fn unresolved(&self) -> Result<Vec<Intent>, JournalError> {
-        earlier::unresolved(&self.connection)
-    }
-
-    fn latest_resolved(
-        &self,
-        asset: &Symbol,
-        purpose: Purpose,
-    ) -> Result<Option<ClientOrderId>, JournalError> {
-        earlier::latest_resolved(&self.connection, asset, purpose)
-    }
-
-    fn round(&self, round_id: &str) -> Result<Option<RoundRecord>, JournalError> {
-        earlier::round(&self.connection, round_id)
-    }
-
-    fn intents(&self, asset: &Symbol) -> Result<Vec<Intent>, JournalError> {
-        earlier::intents(&self.connection, asset)
     }
 }

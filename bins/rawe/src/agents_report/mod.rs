@@ -88,7 +88,7 @@ fn read(journal: &JournalReader) -> anyhow::Result<(Records, likeness::Votes)> {
         records.weights(change);
     })?;
     each(journal, "trades", |trade: &ClosedTrade| {
-        records.trade(trade)
+        records.trade(trade);
     })?;
     Ok((records, voted))
 }

@@ -34,7 +34,7 @@ pub(crate) const ENGINE: &str = "consensus-engine";
 /// The exchange's name.
 pub(crate) const EXCHANGE: &str = "paper-exchange";
 /// How long anything may take at the start.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_PATIENCE: Duration = Duration::from_mins(1);
 /// How long one question may take.
 const ASK_PATIENCE: Duration = Duration::from_secs(5);
 /// How often the market's clock follows the wall's.
@@ -81,7 +81,7 @@ struct Plans {
 
 impl House {
     /// Makes folder, configuration and market; starts nothing.
-    pub(crate) async fn build(args: &ChaosArgs) -> anyhow::Result<Self> {
+    pub(crate) fn build(args: &ChaosArgs) -> anyhow::Result<Self> {
         let Some(program) = private_redis::find_program() else {
             bail!("rawe chaos needs redis-server or valkey-server on PATH");
         };

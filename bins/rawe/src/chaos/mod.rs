@@ -95,7 +95,7 @@ async fn chaos(args: ChaosArgs, shutdown: CancellationToken) -> anyhow::Result<u
         "--vote-ms {} must be between 10 and 60000",
         args.vote_ms
     );
-    let mut house = House::build(&args).await?;
+    let mut house = House::build(&args)?;
     let report = tokio::select! {
         report = run(&args, &mut house) => report,
         () = shutdown.cancelled() => Err(anyhow::anyhow!("interrupted")),

@@ -97,7 +97,7 @@ impl Report {
         );
         for promise in &self.promises {
             let mark = if promise.held { "ok    " } else { "BROKEN" };
-            let _infallible = writeln!(text, "  {mark}  {:30} {}", promise.promise, promise.found);
+            let _infallible = writeln!(text, "  {mark}  {:30} {}", promise.name, promise.found);
             for example in &promise.examples {
                 let _infallible = writeln!(text, "            {example}");
             }

@@ -15,9 +15,9 @@ use super::house::House;
 use super::verdict;
 
 /// How long the engine may take to trade again.
-const RESUME_PATIENCE: Duration = Duration::from_secs(60);
+const RESUME_PATIENCE: Duration = Duration::from_mins(1);
 /// How long the books may take to agree; then they are taken as they are.
-const AGREE_PATIENCE: Duration = Duration::from_secs(120);
+const AGREE_PATIENCE: Duration = Duration::from_mins(2);
 /// How long it may take to close everything.
 const FLATTEN_PATIENCE: Duration = Duration::from_secs(150);
 /// How often is looked.

@@ -32,7 +32,7 @@ const EXAMPLES: usize = 5;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Promise {
     /// What was promised.
-    pub(crate) promise: &'static str,
+    pub(crate) name: &'static str,
     /// Whether it held.
     pub(crate) held: bool,
     /// How much was looked at, or what was found.
@@ -44,7 +44,7 @@ pub(crate) struct Promise {
 
 fn promise(name: &'static str, looked_at: String, wrong: Vec<String>) -> Promise {
     Promise {
-        promise: name,
+        name,
         held: wrong.is_empty(),
         found: if wrong.is_empty() {
             looked_at

@@ -108,7 +108,7 @@ pub(crate) async fn vote(args: VoterArgs, shutdown: CancellationToken) -> anyhow
         let long = hold != (draw < SILENCES + STRAYS);
         sequence += 1;
         let who = json!({"id": args.id, "boot_id": boot, "sequence": sequence});
-        let payload = signal(name, who, &asset, long, slot * args.vote_ms).to_string();
+        let payload = signal(name, &who, &asset, long, slot * args.vote_ms).to_string();
         // A lost vote is a lost vote.
         let _heard = timeout(
             BUS_PATIENCE,
@@ -120,7 +120,7 @@ pub(crate) async fn vote(args: VoterArgs, shutdown: CancellationToken) -> anyhow
     Ok(())
 }
 
-fn signal(name: &str, who: Value, asset: &str, long: bool, at_ms: u64) -> Value {
+fn signal(name: &str, who: &Value, asset: &str, long: bool, at_ms: u64) -> Value {
     let at = i64::try_from(at_ms)
         .ok()
         .and_then(DateTime::from_timestamp_millis);

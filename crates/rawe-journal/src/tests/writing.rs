@@ -1,11 +1,9 @@
 //! What was committed comes back, all of a batch or nothing, and nothing is ever changed.
 
 use proptest::prelude::*;
-use rawe_core::Purpose;
-use rawe_execution::broker::OrderStatus;
-use rawe_execution::journal::{Journal as _, JournalEntry, Resolution};
+use rawe_execution::journal::{Journal as _, JournalEntry};
 
-use super::samples::{at, entry, intent, is_history, near_miss, report, story, symbol};
+use super::samples::{entry, is_history, story};
 use crate::{Durability, EVENT_TABLES, JournalReader, SqliteJournal};
 
 proptest! {
@@ -76,51 +74,5 @@ fn rows_cannot_be_changed_or_deleted() {
             let error = error.to_string();
             assert!(error.contains("append-only"), "{statement}: {error}");
         }
-    }
-}
-
-#[test]
-fn the_engines_earlier_questions_are_answered() {
-    let mut journal = SqliteJournal::in_memory().unwrap();
-    let (opening, closing) = (
-        intent("demo", Purpose::Open),
-        intent("demo", Purpose::Close),
-    );
-    let id = &opening.order.client_order_id;
-    let end = Resolution::Terminal(Box::new(report(&opening, OrderStatus::Filled, "2")));
-    let other = Resolution::NeverSent { reason: "x".into() };
-    assert!(journal.resolve(id, at(3), &end).is_err());
-    journal.record_round(&near_miss(1)).unwrap();
-    journal.record_intent(&opening).unwrap();
-    journal.record_intent(&closing).unwrap();
-    let heard = report(&opening, OrderStatus::Filled, "2");
-    journal.record_report(at(3), &heard).unwrap();
-    journal.resolve(id, at(3), &end).unwrap();
-    journal.resolve(id, at(4), &end).unwrap();
-    assert!(journal.resolve(id, at(5), &other).is_err());
-    assert_eq!(journal.unresolved().unwrap(), vec![closing.clone()]);
-    assert_eq!(
-        journal.intents(&symbol()).unwrap(),
-        vec![opening.clone(), closing]
-    );
-    let latest = |purpose| journal.latest_resolved(&symbol(), purpose).unwrap();
-    assert_eq!(latest(Purpose::Open), Some(id.clone()));
-    assert_eq!(latest(Purpose::Close), None);
-    assert_eq!(journal.round("AAPL@miss-1").unwrap(), Some(near_miss(1)));
-}
-
-#[test]
-fn an_id_used_again_after_a_refusal_is_unresolved_again() {
-    let mut journal = SqliteJournal::in_memory().unwrap();
-    let first = intent("demo", Purpose::Open);
-    let refused = Resolution::Rejected {
-        message: "no".into(),
-    };
-    for _ in 0..2 {
-        journal.record_intent(&first).unwrap();
-        assert_eq!(journal.unresolved().unwrap().len(), 1);
-        let id = &first.order.client_order_id;
-        journal.resolve(id, at(1), &refused).unwrap();
-        assert!(journal.unresolved().unwrap().is_empty());
     }
 }

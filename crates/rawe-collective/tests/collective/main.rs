@@ -1,0 +1,4 @@
+//! The collective from outside.
+
+#[cfg(test)]
+mod whole;
