@@ -214,6 +214,11 @@ impl Submission {
         self.sends
     }
 
+    /// Whether the broker may have got it, now or in an earlier start.
+    pub fn may_have_left(&self) -> bool {
+        self.resumed || self.sends > 0
+    }
+
     /// The first actions; also the way to go on with a submission that was put aside.
     pub fn begin(&mut self) -> Vec<Action> {
         match self.phase {

@@ -3,7 +3,8 @@
 
 use chrono::TimeDelta;
 use rawe_core::{
-    AssetClass, Direction, ExitReason, Purpose, RoundRecord, Symbol, Timestamp, TradeVote,
+    AssetClass, ClientOrderId, Direction, ExitReason, Purpose, RoundRecord, Symbol, Timestamp,
+    TradeVote,
 };
 use rust_decimal::Decimal;
 
@@ -294,6 +295,16 @@ impl Desk {
         (self.sent.len(), self.openings.len())
     }
 
+    /// Counts an opening among those of its hour, once. One that was given up and landed after all,
+    /// or that only the broker tells, comes out of its turn.
+    pub(crate) fn count_opening(&mut self, at: Timestamp, id: &ClientOrderId) {
+        if self.openings.iter().any(|(_, other)| other == id) {
+            return;
+        }
+        let place = self.openings.partition_point(|(other, _)| *other <= at);
+        self.openings.insert(place, (at, id.clone()));
+    }
+
     /// Puts the round and the intent on record, in one batch: no order without its votes.
     fn commit_order(&mut self, pending: Pending, approved: ApprovedOrder, now: Timestamp) {
         let Decision {
@@ -313,7 +324,7 @@ impl Desk {
         let notional = approved.notional();
         if purpose == Purpose::Open {
             record.notional = Some(notional.round_dp(2));
-            self.openings.push_back((now, id.clone()));
+            self.count_opening(now, &id);
             self.view.reserve(&id, approved.reserved());
         }
         self.sent.push_back(now);

@@ -81,6 +81,7 @@ impl Desk {
         }
         if order.rests() {
             self.on_stop_lost(&asset, &reason, now);
+            self.remember_given_up(order, end);
             return;
         }
         if order.by_desk || order.purpose() == Purpose::Close {
@@ -92,9 +93,7 @@ impl Desk {
             record.reason = reason;
             record
         });
-        if matches!(end, End::NeverSent(_)) && order.submission.sends() > 0 {
-            self.remember_given_up(order);
-        }
+        self.remember_given_up(order, end);
         if let Some(record) = &record {
             self.entries.push(JournalEntry::Round(record.clone()));
         }
@@ -105,8 +104,11 @@ impl Desk {
         });
     }
 
-    /// Remembers an order that was given up.
-    fn remember_given_up(&mut self, order: LiveOrder) {
+    /// Remembers an order that was given up although it had been sent.
+    fn remember_given_up(&mut self, order: LiveOrder, end: &End) {
+        if !matches!(end, End::NeverSent(_)) || !order.submission.may_have_left() {
+            return;
+        }
         if self.given_up.len() >= ENDED_MAX {
             self.given_up.pop_front();
         }
@@ -158,9 +160,18 @@ impl Desk {
         let mut order =
             LiveOrder::new(submission, before.direction).resumed(Decimal::ZERO, Decimal::ZERO);
         (order.votes, order.exit) = (before.votes.clone(), before.exit);
+        let decided_at = order.submission.intent().decided_at;
+        if order.purpose() == Purpose::Open {
+            self.count_opening(decided_at, id);
+        }
+        let stray = order.rests() && !self.held.contains(&asset);
         self.insert_order(id.clone(), asset, order);
         self.set_notional(id, before.approved_notional());
         self.perform(id, actions, now);
+        if stray {
+            // What it was to protect is gone.
+            self.want_cancel(id, now);
+        }
     }
 
     /// The broker has the order: told once.

@@ -128,7 +128,11 @@ impl Desk {
         at: Timestamp,
         now: Timestamp,
     ) {
-        if self.books.note_price(asset, price, at) && self.held.contains(asset) {
+        if !self.books.note_price(asset, price, at) {
+            return;
+        }
+        self.value_foreign(asset);
+        if self.held.contains(asset) {
             self.watch(asset, now);
         }
     }

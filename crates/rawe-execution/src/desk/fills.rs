@@ -68,6 +68,9 @@ impl Desk {
                 votes: &votes,
             };
             self.book_fill(fill, &origin, now);
+            if ended.order.purpose() == Purpose::Open {
+                self.count_opening(ended.order.submission.intent().decided_at, id);
+            }
             let fields = vec![
                 ("client_order_id", id.to_string()),
                 ("asset", asset.to_string()),

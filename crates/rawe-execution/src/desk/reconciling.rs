@@ -43,10 +43,46 @@ pub(crate) struct Reconciliation {
     trouble: u32,
     /// A replay reads at once, not on a timer.
     wanted: bool,
-    /// Open orders of others, by asset: USD that may still be bought and sold.
-    foreign: BTreeMap<Symbol, (Decimal, Decimal)>,
+    /// Open orders of others, by asset.
+    foreign: BTreeMap<Symbol, ForeignOrders>,
     /// Our ids among the open orders as last listed.
     open: BTreeSet<String>,
+}
+
+/// What orders of others in an asset may still buy and sell, and what of it counts as exposure.
+#[derive(Debug, Default)]
+struct ForeignOrders {
+    buys: Unfilled,
+    sells: Unfilled,
+    /// USD counted as bought and sold at the price last known.
+    counted: (Decimal, Decimal),
+}
+
+/// What is left of orders: those in dollars, and those in units, which need a price.
+#[derive(Debug, Default)]
+struct Unfilled {
+    usd: Decimal,
+    units: Decimal,
+}
+
+impl Unfilled {
+    fn add(&mut self, order: &OrderReport) {
+        let average = order.filled_average_price.unwrap_or_default();
+        match order.notional {
+            Some(whole) => {
+                let filled = order.filled_quantity.saturating_mul(average);
+                self.usd += (whole - filled).max(Decimal::ZERO);
+            }
+            None => {
+                let whole = order.quantity.unwrap_or_default();
+                self.units += (whole - order.filled_quantity).max(Decimal::ZERO);
+            }
+        }
+    }
+
+    fn value_at(&self, price: Decimal) -> Decimal {
+        self.usd + self.units.saturating_mul(price)
+    }
 }
 
 impl Reconciliation {
@@ -182,7 +218,7 @@ impl Desk {
     /// Takes the list of open orders: ours are merged, foreign ones count as exposure.
     pub(crate) fn take_open_orders(&mut self, orders: Vec<OrderReport>, now: Timestamp) {
         self.note_open_at_start(&orders);
-        let mut foreign: BTreeMap<Symbol, (Decimal, Decimal)> = BTreeMap::new();
+        let mut foreign: BTreeMap<Symbol, ForeignOrders> = BTreeMap::new();
         let mut open = BTreeSet::new();
         for order in orders {
             let ours = ClientOrderId::parse_ours(&order.client_order_id);
@@ -195,36 +231,43 @@ impl Desk {
                 self.on_pushed(order, now);
                 continue;
             }
-            let left = self.value_left(&order);
-            let sums = foreign.entry(order.symbol).or_default();
+            let others = foreign.entry(order.symbol.clone()).or_default();
             match order.side {
-                Side::Buy => sums.0 += left,
-                Side::Sell => sums.1 += left,
+                Side::Buy => others.buys.add(&order),
+                Side::Sell => others.sells.add(&order),
             }
         }
-        let before = std::mem::take(&mut self.reconciliation.foreign);
-        for (asset, (long, short)) in &before {
-            self.add_pending(asset, Direction::Long, -*long);
-            self.add_pending(asset, Direction::Short, -*short);
+        let assets: Vec<Symbol> = foreign.keys().cloned().collect();
+        let before = std::mem::replace(&mut self.reconciliation.foreign, foreign);
+        for (asset, others) in &before {
+            let (bought, sold) = others.counted;
+            self.add_pending(asset, Direction::Long, -bought);
+            self.add_pending(asset, Direction::Short, -sold);
         }
-        for (asset, (long, short)) in &foreign {
-            self.add_pending(asset, Direction::Long, *long);
-            self.add_pending(asset, Direction::Short, *short);
+        for asset in &assets {
+            self.value_foreign(asset);
+            if self
+                .books
+                .line(asset)
+                .is_none_or(|line| line.mark().is_zero())
+            {
+                // Without a price they would count for nothing.
+                self.ask_now(Question::LatestPrice(asset.clone()), now);
+            }
         }
-        self.reconciliation.foreign = foreign;
         self.reconciliation.open = open;
     }
 
-    /// USD of an order that may still fill.
-    fn value_left(&self, order: &OrderReport) -> Decimal {
-        let mark = self.books.line(&order.symbol).map(Line::mark);
-        let mark = mark.filter(|mark| !mark.is_zero());
-        let price = mark.or(order.filled_average_price).unwrap_or_default();
-        let filled = order.filled_quantity.saturating_mul(price);
-        let whole = order
-            .notional
-            .unwrap_or_else(|| order.quantity.unwrap_or_default().saturating_mul(price));
-        (whole - filled).max(Decimal::ZERO)
+    /// Counts the open orders of others in an asset at its newest price.
+    pub(crate) fn value_foreign(&mut self, asset: &Symbol) {
+        let price = self.books.line(asset).map_or(Decimal::ZERO, Line::mark);
+        let Some(others) = self.reconciliation.foreign.get_mut(asset) else {
+            return;
+        };
+        let (bought, sold) = (others.buys.value_at(price), others.sells.value_at(price));
+        let before = std::mem::replace(&mut others.counted, (bought, sold));
+        self.add_pending(asset, Direction::Long, bought - before.0);
+        self.add_pending(asset, Direction::Short, sold - before.1);
     }
 
     /// Before a closing: corrects a fee in coin by the positions just read.
@@ -301,6 +344,7 @@ impl Desk {
         let mark = value.checked_div(held).filter(|mark| *mark > Decimal::ZERO);
         if let (true, Some(mark)) = (unpriced, mark) {
             self.books.value_at(asset, mark);
+            self.value_foreign(asset);
         }
     }
 

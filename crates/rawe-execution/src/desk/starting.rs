@@ -363,6 +363,9 @@ impl Desk {
         if on_record.is_none() {
             self.entries.push(JournalEntry::Intent(intent.clone()));
         }
+        if purpose == Purpose::Open {
+            self.count_opening(intent.decided_at, &id);
+        }
         let submission = Submission::resume(intent);
         let mut live = LiveOrder::new(submission, direction).resumed(filled, value);
         let fee = self.settings.exits.crypto_fee_bp;
@@ -406,6 +409,9 @@ impl Desk {
                     continue;
                 }
                 let intent = intent_of(purpose, decision_id, order, now);
+                if purpose == Purpose::Open {
+                    self.count_opening(intent.decided_at, &id);
+                }
                 self.entries.push(JournalEntry::Intent(intent.clone()));
                 let direction = direction_left_or_opened(purpose, order.side);
                 let mark = self.books.line(asset).map_or(Decimal::ZERO, Line::mark);

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use rawe_core::{Direction, Purpose, RoundOutcome};
 
 use super::*;
-use crate::broker::{OrderStatus, Rejection};
+use crate::broker::{OrderReport, OrderStatus, Rejection};
 use crate::desk::Control;
 use crate::desk::ControlSource;
 use crate::gate::TradingState;
@@ -351,4 +351,99 @@ fn an_order_that_lands_after_it_was_given_up_counts() {
         let next = restarted(&driver);
         assert_eq!(next.desk.books().quantity(&symbol("AAPL")), dec("10"));
     }
+}
+
+/// Sends an order whose POST the broker takes without an answer, and which is not found for so
+/// long that it is given up; leaves it at the broker.
+fn give_up(driver: &mut DeskDriver, name: &str) -> OrderReport {
+    driver.broker.script([SubmitFault::LostAfter]);
+    driver.broker.hide_lookups(6);
+    driver.give(DeskEvent::AssetWanted(symbol(name)));
+    let mut opening = decision(driver, name, Purpose::Open, Direction::Long);
+    opening.void_after = driver.now + TimeDelta::seconds(1);
+    driver.decide(opening);
+    assert_eq!(refusals(driver), [RoundOutcome::Stale]);
+    driver.broker.orders()[0].clone()
+}
+
+#[test]
+fn an_opening_that_lands_after_it_was_given_up_is_one_of_the_hour() {
+    let mut limited = settings();
+    limited.new_positions_per_hour = 1;
+    let mut driver = ready_with(limited);
+    let landed = give_up(&mut driver, "AAPL");
+    driver.give(DeskEvent::OrderUpdate(Box::new(landed)));
+    assert_eq!(driver.desk.books().quantity(&symbol("AAPL")), dec("10"));
+    driver.clear();
+    open(&mut driver, "MSFT");
+    assert_eq!(refusals(&driver), [RoundOutcome::CapNewPositions]);
+    assert_eq!(driver.desk.books().quantity(&symbol("MSFT")), dec("0"));
+}
+
+/// A stop rests at the broker after all: it is followed, and cancelled with its position.
+#[test]
+fn a_stop_that_lands_after_it_was_given_up_is_followed() {
+    for held in [true, false] {
+        let mut driver = ready();
+        open(&mut driver, "AAPL");
+        driver
+            .broker
+            .script([SubmitFault::LostBefore, SubmitFault::LostBefore]);
+        driver.pass(60);
+        let sent = driver.broker.sent();
+        let lost = sent.last().unwrap().clone();
+        assert_eq!(lost.side, crate::broker::Side::Sell);
+        assert_eq!(sent.iter().filter(|order| **order == lost).count(), 2);
+        assert_eq!(driver.desk.orders().count(), 0, "given up");
+        if !held {
+            close(&mut driver, "AAPL");
+            assert_eq!(driver.desk.books().quantity(&symbol("AAPL")), dec("0"));
+        }
+        // The POST was on its way all the time.
+        driver.broker.submit_now(&lost);
+        let orders = driver.broker.orders().into_iter();
+        let stop = orders.rev().find(|order| !order.status.is_terminal());
+        driver.give(DeskEvent::OrderUpdate(Box::new(stop.unwrap())));
+        assert_eq!(driver.desk.orders().count(), usize::from(held), "followed");
+        driver.pass(60);
+        close(&mut driver, "AAPL");
+        driver.pass(60);
+        assert_eq!(driver.broker.quantity(&symbol("AAPL")), dec("0"));
+        let open = driver.broker.orders().into_iter();
+        assert_eq!(open.filter(|o| !o.status.is_terminal()).count(), 0);
+        let of_stop = |entry: &&JournalEntry| {
+            matches!(entry, JournalEntry::Resolved { client_order_id, .. }
+                if *client_order_id == lost.client_order_id)
+        };
+        let ends = driver.journal.entries.iter().filter(of_stop);
+        let last = ends.last().unwrap();
+        let terminal = |entry: &JournalEntry| {
+            matches!(
+                entry,
+                JournalEntry::Resolved {
+                    resolution: crate::journal::Resolution::Terminal(_),
+                    ..
+                }
+            )
+        };
+        assert!(terminal(last), "{last:?}");
+    }
+}
+
+/// What was sent before a kill may land after the new start has given it up.
+#[test]
+fn an_order_of_the_last_run_that_lands_after_it_was_given_up_counts() {
+    let mut driver = ready();
+    driver.hold_submits = true;
+    open(&mut driver, "AAPL");
+    let sent = driver.held_back.iter().find_map(|effect| match effect {
+        DeskEffect::Submit(order) => Some(order.clone()),
+        _ => None,
+    });
+    let mut next = restarted(&driver);
+    assert_eq!(next.desk.orders().count(), 0, "given up");
+    next.broker.submit_now(&sent.unwrap());
+    let landed = next.broker.orders()[0].clone();
+    next.give(DeskEvent::OrderUpdate(Box::new(landed)));
+    assert_eq!(next.desk.books().quantity(&symbol("AAPL")), dec("10"));
 }

@@ -88,6 +88,27 @@ fn orders_of_others_count_as_exposure_until_they_are_gone() {
     assert_eq!(driver.desk.books().gross_notional(), dec("0"));
 }
 
+/// An order in units counts for nothing without a price: it is asked for.
+#[test]
+fn orders_of_others_in_units_count_at_the_newest_price() {
+    let mut driver = ready();
+    let mut order = foreign("MSFT", Side::Sell, "0");
+    (order.quantity, order.notional) = (Some(dec("7")), None);
+    driver.broker.change_orders(|orders| orders.push(order));
+    driver.pass(61);
+    assert!(
+        driver
+            .asked
+            .contains(&Question::LatestPrice(symbol("MSFT")))
+    );
+    assert_eq!(driver.desk.books().gross_notional(), dec("700"));
+    driver.price(&symbol("MSFT"), dec("150"));
+    assert_eq!(driver.desk.books().gross_notional(), dec("1050"));
+    driver.broker.change_orders(Vec::clear);
+    driver.pass(61);
+    assert_eq!(driver.desk.books().gross_notional(), dec("0"));
+}
+
 #[test]
 fn what_somebody_else_closed_is_a_trade_that_ended() {
     let mut driver = ready();
