@@ -5,6 +5,7 @@ mod chain;
 mod desk;
 mod gate;
 mod submission;
+mod submission_news;
 mod tracker;
 
 use chrono::{TimeDelta, TimeZone, Utc};
