@@ -34,6 +34,10 @@ use crate::limits::{PriceRule, RiskLimits, SkewRule};
 /// collared 4 % above the market, and its shorts valued 3 % above the ask.
 const RESERVED_FACTOR: Decimal = Decimal::from_parts(104, 0, 0, false, 2);
 
+/// By how much prices may take an approved order over a limit before it leaves: a tenth of a
+/// percent.
+const DRIFT_FACTOR: Decimal = Decimal::from_parts(1_001, 0, 0, false, 3);
+
 /// What is held and under way, USD, in-flight and unknown orders included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exposure {
@@ -268,6 +272,28 @@ impl Gate {
             });
         }
         Ok(())
+    }
+
+    /// The limit that is exceeded with an approved order counted in: what else is held may have
+    /// changed since. By how far prices move meanwhile does not count.
+    pub(crate) fn exceeded(&self, exposure: &Exposure) -> Option<&'static str> {
+        let limits = &self.limits;
+        let over = |usd: Decimal, limit: Decimal| usd > limit.saturating_mul(DRIFT_FACTOR);
+        [
+            (
+                "asset_notional_max",
+                exposure.asset,
+                limits.asset_notional_max,
+            ),
+            (
+                "gross_notional_max",
+                exposure.gross,
+                limits.gross_notional_max,
+            ),
+            ("net_notional_max", exposure.net, limits.net_notional_max),
+        ]
+        .into_iter()
+        .find_map(|(limit, usd, most)| over(usd, most).then_some(limit))
     }
 
     fn shrink_to_limits(

@@ -71,6 +71,7 @@ impl Desk {
                 self.view.positions = Some(Told {
                     value: value.collect(),
                     sequence: asked.sequence,
+                    asked_at: asked.at,
                     at: now,
                 });
             }
@@ -78,6 +79,7 @@ impl Desk {
                 self.view.open_orders = Some(Told {
                     value: (),
                     sequence: asked.sequence,
+                    asked_at: asked.at,
                     at: now,
                 });
                 self.take_open_orders(orders, now);
@@ -86,6 +88,7 @@ impl Desk {
                 let told = Told {
                     value: info,
                     sequence: asked.sequence,
+                    asked_at: asked.at,
                     at: now,
                 };
                 self.view.assets.insert(asset.clone(), told);

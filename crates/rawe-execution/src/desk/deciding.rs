@@ -135,8 +135,8 @@ impl Desk {
         if self.is_deciding(&asset, number) || self.has_order_beside_stop(&asset) {
             return Err(OrderRefusal::InFlight(asset));
         }
-        if purpose == Purpose::Open && !self.paced && self.view.failing && !self.view.is_young(now)
-        {
+        let blind = !self.paced && self.view.failing && !self.view.is_young(now);
+        if purpose == Purpose::Open && (blind || self.disturbed.contains_key(&asset)) {
             return Err(OrderRefusal::Unreconciled);
         }
         let missing = self.missing(pending, now);

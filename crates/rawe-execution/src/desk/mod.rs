@@ -76,6 +76,8 @@ pub struct Desk {
     held: BTreeSet<Symbol>,
     /// The event of the last fill or end of an order of ours, by asset, and its market time.
     touched: BTreeMap<Symbol, (u64, Timestamp)>,
+    /// Assets in which others have traded since positions were compared: the event that told it.
+    disturbed: BTreeMap<Symbol, u64>,
     sent: VecDeque<Timestamp>,
     openings: VecDeque<(Timestamp, ClientOrderId)>,
     wanted: BTreeSet<Symbol>,
@@ -114,6 +116,7 @@ impl Desk {
             given_up: VecDeque::new(),
             held: BTreeSet::new(),
             touched: BTreeMap::new(),
+            disturbed: BTreeMap::new(),
             sent: VecDeque::new(),
             openings: VecDeque::new(),
             wanted: BTreeSet::new(),

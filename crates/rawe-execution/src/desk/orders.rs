@@ -274,9 +274,11 @@ impl Desk {
     /// A halt between the decision and now, or between a lost POST and its repetition, holds the
     /// order back.
     fn send(&mut self, id: &ClientOrderId, now: Timestamp) {
-        let Some(purpose) = self.orders.get(id).map(LiveOrder::purpose) else {
+        let Some(order) = self.orders.get(id) else {
             return;
         };
+        let purpose = order.purpose();
+        let exposure = self.books.exposure(order.asset(), order.direction);
         let again = self
             .orders
             .get(id)
@@ -284,15 +286,19 @@ impl Desk {
         // What the gate saw may not hold any more when an opening goes out, first or again.
         let skew_counts = !self.paced && self.settings.limits.clock_skew == SkewRule::Halt;
         let fit = self.view.is_young(now) && !(skew_counts && self.view.is_skewed());
+        let over = self.gate.exceeded(&exposure);
+        let fit = fit && over.is_none();
         let allowed = self.may_send(purpose) && (fit || purpose != Purpose::Open);
         let (_, why) = self.trading_and_reason();
         let Some(order) = self.orders.get_mut(id) else {
             return;
         };
         if !allowed {
-            let actions = order.submission.withhold(&format!(
-                "trading is halted, or the account is not in view: {why}"
-            ));
+            let why = match over {
+                Some(limit) => format!("what is held has changed, and {limit} would be exceeded"),
+                None => format!("trading is halted, or the account is not in view: {why}"),
+            };
+            let actions = order.submission.withhold(&why);
             self.perform(id, actions, now);
             return;
         }
@@ -378,6 +384,11 @@ impl Desk {
     /// The broker pushed news, or a list held them.
     pub(crate) fn on_pushed(&mut self, report: OrderReport, now: Timestamp) {
         let Some(id) = ClientOrderId::parse_ours(&report.client_order_id) else {
+            if !report.filled_quantity.is_zero() {
+                // Nothing is opened on top of it before positions have been compared.
+                self.disturbed.insert(report.symbol, self.sequence);
+                self.reconcile_soon(now);
+            }
             return;
         };
         if self.orders.contains_key(&id) {

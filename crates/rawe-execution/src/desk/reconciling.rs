@@ -68,15 +68,12 @@ struct Unfilled {
 impl Unfilled {
     fn add(&mut self, order: &OrderReport) {
         let average = order.filled_average_price.unwrap_or_default();
-        match order.notional {
-            Some(whole) => {
-                let filled = order.filled_quantity.saturating_mul(average);
-                self.usd += (whole - filled).max(Decimal::ZERO);
-            }
-            None => {
-                let whole = order.quantity.unwrap_or_default();
-                self.units += (whole - order.filled_quantity).max(Decimal::ZERO);
-            }
+        if let Some(whole) = order.notional {
+            let filled = order.filled_quantity.saturating_mul(average);
+            self.usd += (whole - filled).max(Decimal::ZERO);
+        } else {
+            let whole = order.quantity.unwrap_or_default();
+            self.units += (whole - order.filled_quantity).max(Decimal::ZERO);
         }
     }
 
@@ -302,6 +299,8 @@ impl Desk {
                 differing.push((asset.clone(), position.quantity, position.market_value));
             }
         }
+        let asked = told.sequence;
+        self.disturbed.retain(|_, sequence| *sequence >= asked);
         for (asset, held, value) in differing {
             self.note_mark(&asset, held, value);
             self.settle_difference(&asset, held, starting, now);
@@ -355,7 +354,8 @@ impl Desk {
             self.reconcile_soon_live(now + LAG);
             return;
         }
-        let asked = self.view.positions.as_ref().map_or(0, |told| told.sequence);
+        let told = self.view.positions.as_ref();
+        let (asked, asked_at) = told.map_or((0, now), |told| (told.sequence, told.asked_at));
         let touched = self.touched.get(asset).map_or(0, |(sequence, _)| *sequence);
         let line = self.books.line(asset);
         let (ours, foreign) = line.map_or((Decimal::ZERO, Decimal::ZERO), |line| {
@@ -368,16 +368,18 @@ impl Desk {
         }
         let last_fill = self.books.line(asset).and_then(|line| line.last_fill);
         if let Some((sequence, at)) = self.touched.get(asset).copied() {
-            if sequence >= asked && !starting || (!self.paced && now < at + LAG) {
+            // What was asked too early does not become true by being answered late.
+            let early = !self.paced && asked_at < at + LAG;
+            if sequence >= asked && !starting || early {
                 self.reconcile_soon_live(at + LAG);
                 return;
             }
-        } else if !self.paced && last_fill.is_some_and(|at| now < at + LAG) {
+        } else if !self.paced && last_fill.is_some_and(|at| asked_at < at + LAG) {
             self.reconcile_soon_live(now + LAG);
             return;
         }
-        let more = held.abs() > ours.abs() + foreign.abs();
-        if more && !starting && self.look_for_given_up(asset, now) {
+        // It may have opened what is too much, or closed what is missing.
+        if !starting && self.look_for_given_up(asset, now) {
             self.reconcile_soon_live(now + RETRY);
             return;
         }

@@ -69,6 +69,7 @@ impl Desk {
         self.given_up.clear();
         self.held.clear();
         self.touched.clear();
+        self.disturbed.clear();
         self.exits = ExitState::default();
         self.reconciliation = Reconciliation::default();
         self.tickets.clear();

@@ -26,6 +26,8 @@ pub(crate) struct Told<T> {
     pub(crate) value: T,
     /// The event in which it was asked.
     pub(crate) sequence: u64,
+    /// Market time of the question.
+    pub(crate) asked_at: Timestamp,
     /// Market time of the answer.
     pub(crate) at: Timestamp,
 }
@@ -156,6 +158,7 @@ impl View {
         self.clock = Some(Told {
             value: clock,
             sequence: asked.sequence,
+            asked_at: asked.at,
             at: now,
         });
     }
@@ -192,6 +195,7 @@ impl View {
         self.account = Some(Told {
             value: account,
             sequence: asked.sequence,
+            asked_at: asked.at,
             at: now,
         });
     }

@@ -415,8 +415,8 @@ fn a_stop_that_lands_after_it_was_given_up_is_followed() {
             matches!(entry, JournalEntry::Resolved { client_order_id, .. }
                 if *client_order_id == lost.client_order_id)
         };
-        let ends = driver.journal.entries.iter().filter(of_stop);
-        let last = ends.last().unwrap();
+        let mut ends = driver.journal.entries.iter().filter(of_stop);
+        let last = ends.next_back().unwrap();
         let terminal = |entry: &JournalEntry| {
             matches!(
                 entry,
@@ -446,4 +446,30 @@ fn an_order_of_the_last_run_that_lands_after_it_was_given_up_counts() {
     let landed = next.broker.orders()[0].clone();
     next.give(DeskEvent::OrderUpdate(Box::new(landed)));
     assert_eq!(next.desk.books().quantity(&symbol("AAPL")), dec("10"));
+}
+
+/// While an opening is looked for, what balanced it is closed: sent again it would be too much.
+#[test]
+fn an_opening_is_not_sent_again_over_a_limit() {
+    let mut limited = settings();
+    limited.limits.order_notional_max = dec("5000");
+    limited.limits.net_notional_max = dec("1500");
+    let mut driver = ready_with(limited);
+    let short = decision(&driver, "AAPL", Purpose::Open, Direction::Short);
+    driver.decide(short);
+    assert_eq!(driver.desk.books().quantity(&symbol("AAPL")), dec("-10"));
+    driver.clear();
+    driver.broker.script([SubmitFault::LostBefore]);
+    let mut long = decision(&driver, "MSFT", Purpose::Open, Direction::Long);
+    long.record.notional = Some(dec("2000"));
+    driver.give_only(DeskEvent::Decided(Box::new(long)));
+    driver.pass(1);
+    let cover = decision(&driver, "AAPL", Purpose::Close, Direction::Short);
+    driver.decide(cover);
+    driver.pass(20);
+    assert_eq!(driver.desk.books().quantity(&symbol("AAPL")), dec("0"));
+    let sent = driver.broker.sent().into_iter();
+    assert_eq!(sent.filter(|o| o.symbol == symbol("MSFT")).count(), 1);
+    assert_eq!(driver.broker.quantity(&symbol("MSFT")), dec("0"));
+    assert_eq!(refusals(&driver), [RoundOutcome::Stale]);
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::broker::{OrderReport, OrderStatus, Side};
-use crate::desk::HeldPosition;
+use crate::desk::{Answer, HeldPosition};
+use crate::testing::SubmitFault;
 
 fn line(driver: &DeskDriver, name: &str) -> (Decimal, Decimal) {
     let line = driver.desk.books().line(&symbol(name)).unwrap();
@@ -152,6 +153,71 @@ fn positions_that_lag_behind_an_order_are_not_believed() {
     driver.pass(70);
     assert!(trades(&driver).is_empty());
     assert_eq!(line(&driver, "AAPL"), (dec("10"), dec("0")));
+}
+
+/// A reading that was slow on its way tells of when it was made.
+#[test]
+fn positions_that_were_asked_for_too_early_are_not_believed_later() {
+    let mut driver = ready();
+    open(&mut driver, "AAPL");
+    let due = driver.desk.next_deadline().unwrap();
+    let effects = driver.desk.apply(DeskEvent::Tick, due);
+    let late = due + TimeDelta::seconds(11);
+    let mut read = 0;
+    for effect in effects {
+        let DeskEffect::Ask { question, .. } = effect else {
+            continue;
+        };
+        let answer = if question == Question::Positions {
+            read += 1;
+            Ok(Answer::Positions(Vec::new()))
+        } else {
+            driver.broker.ask(&question)
+        };
+        let answered = DeskEvent::Answered { question, answer };
+        driver.desk.apply(answered, late);
+    }
+    assert_eq!(read, 1);
+    assert_eq!(line(&driver, "AAPL"), (dec("10"), dec("0")));
+}
+
+/// The broker pushes what others trade too: nothing is opened on top of it unseen.
+#[test]
+fn what_others_have_just_traded_is_read_before_the_next_opening() {
+    let mut driver = ready();
+    driver.broker.trade_elsewhere(&symbol("MSFT"), dec("20"));
+    let mut order = foreign("MSFT", Side::Buy, "2000");
+    (order.status, order.filled_quantity) = (OrderStatus::Filled, dec("20"));
+    driver.give(DeskEvent::OrderUpdate(Box::new(order)));
+    open(&mut driver, "MSFT");
+    assert_eq!(refusals(&driver), [RoundOutcome::Unreconciled]);
+    driver.pass(10);
+    assert_eq!(line(&driver, "MSFT"), (dec("0"), dec("20")));
+    driver.clear();
+    open(&mut driver, "MSFT");
+    assert_eq!(refusals(&driver), [RoundOutcome::AlreadyHeld]);
+}
+
+/// What is missing may have been closed by an order of ours that was given up.
+#[test]
+fn a_closing_that_lands_after_it_was_given_up_is_ours() {
+    let mut settings = settings();
+    settings.exits.stop_at_broker = false;
+    let mut driver = ready_with(settings);
+    open(&mut driver, "AAPL");
+    driver.pass(30);
+    driver.clear();
+    driver.broker.script([SubmitFault::LostAfter]);
+    driver.broker.hide_lookups(6);
+    let mut closing = decision(&driver, "AAPL", Purpose::Close, Direction::Long);
+    closing.void_after = driver.now + TimeDelta::seconds(1);
+    driver.decide(closing);
+    assert_eq!(refusals(&driver), [RoundOutcome::Stale]);
+    driver.pass(90);
+    let trades = trades(&driver);
+    assert_eq!(trades.len(), 1, "{:?}", driver.notices);
+    assert_eq!(trades[0].reason, ExitReason::SoftExit);
+    assert_eq!(line(&driver, "AAPL"), (dec("0"), dec("0")));
 }
 
 #[test]
