@@ -316,18 +316,19 @@ impl Desk {
         }
     }
 
-    /// Where prices come late or not at all, the broker's own valuation watches the stops.
-    fn watch_by_positions(&mut self, now: Timestamp) {
+    /// Where prices come late or not at all, the broker's own valuation of what is held counts, and
+    /// watches the stops.
+    pub(crate) fn watch_by_positions(&mut self, now: Timestamp) {
         let Some(told) = self.view.positions.as_ref().filter(|_| !self.paced) else {
             return;
         };
         let mut prices = Vec::new();
-        for asset in &self.held {
+        for (asset, position) in &told.value {
             let known = self.books.line(asset).and_then(|line| line.price);
             let old = known.is_none_or(|(_, at)| told.at - at >= INTERVAL);
-            let position = told.value.get(asset).filter(|_| old);
-            let price = position.and_then(|p| p.market_value.checked_div(p.quantity));
-            prices.extend(price.map(|price| (asset.clone(), price.round_dp(9), told.at)));
+            let price = position.market_value.checked_div(position.quantity);
+            let price = price.filter(|_| old).map(|price| price.round_dp(9));
+            prices.extend(price.map(|price| (asset.clone(), price, told.at)));
         }
         for (asset, price, at) in prices {
             self.on_price(&asset, price, at, now);

@@ -304,6 +304,7 @@ impl Desk {
             self.watch_hold(&asset);
             self.watch(&asset, now);
         }
+        self.watch_by_positions(now);
         self.reconciliation.begin_timer(now);
         if self.control.flattens() {
             self.exits.awake = true;

@@ -152,6 +152,8 @@ pub struct World {
     pub(crate) log: EffectLog,
     pub(crate) coverage: Coverage,
     pub(crate) outage_until: Option<Timestamp>,
+    /// When others last closed a position of ours.
+    pub(crate) closed_by_others: BTreeMap<Symbol, Timestamp>,
     pub(crate) halt_file: bool,
     pub(crate) said: Vec<ControlSource>,
     pub(crate) prices: BTreeMap<Symbol, VecDeque<(Timestamp, Decimal)>>,
@@ -206,6 +208,7 @@ impl World {
             log: EffectLog::new(options.keeps, options.keeps_all),
             coverage: Coverage::default(),
             outage_until: None,
+            closed_by_others: BTreeMap::new(),
             halt_file: false,
             said: Vec::new(),
             prices: BTreeMap::new(),

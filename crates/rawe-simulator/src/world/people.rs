@@ -12,6 +12,9 @@ use rust_decimal::Decimal;
 use super::{Happening, World};
 use crate::broker::Owner;
 
+/// How long it may take until the engine has read what others have closed, with answers missing.
+const READING_MAX: TimeDelta = TimeDelta::minutes(5);
+
 impl World {
     /// Agents scan, and the bus carries what they say.
     pub(crate) fn scan(&mut self) {
@@ -195,6 +198,12 @@ impl World {
             // Whose coins pay a fee that comes later, nobody can tell.
             return;
         }
+        let closed = self.closed_by_others.get(&symbol);
+        if closed.is_some_and(|at| self.now - *at < READING_MAX) {
+            // Closed and bought anew between two readings, with the news of both lost, looks like
+            // closed in part: nobody can tell.
+            return;
+        }
         let standing = self.broker.standing(&symbol);
         if standing.foreign > Decimal::ZERO {
             self.foreign_order(&symbol, Side::Sell, standing.foreign);
@@ -222,6 +231,7 @@ impl World {
             Side::Sell
         };
         if self.foreign_order(&symbol, side, quantity.abs()) {
+            self.closed_by_others.insert(symbol, self.now);
             self.coverage.add("positions_closed_by_others", 1);
         }
     }

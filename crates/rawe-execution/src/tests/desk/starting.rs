@@ -229,3 +229,19 @@ fn another_run_begins_with_nothing_and_ignores_late_answers() {
     assert_eq!(ids.len(), 2);
     assert_ne!(ids[0], ids[1], "another run, another name");
 }
+
+/// Without a price of its own a position counts as the broker values it, not at its old fills.
+#[test]
+fn a_start_values_positions_as_the_broker_does() {
+    let mut settings = settings();
+    settings.exits.stop_at_broker = false;
+    let mut driver = ready_with(settings.clone());
+    open(&mut driver, "AAPL");
+    driver.pass(300);
+    driver.broker.set_price(&symbol("AAPL"), dec("150"));
+    let broker = driver.broker.clone();
+    let mut next = DeskDriver::with(settings, broker, MemoryJournal::default(), driver.now);
+    next.start();
+    assert_eq!(next.desk.books().quantity(&symbol("AAPL")), dec("10"));
+    assert_eq!(next.desk.books().gross_notional(), dec("1500"));
+}
