@@ -8,7 +8,7 @@ use rawe_core::{
 };
 use rust_decimal::Decimal;
 
-use crate::broker::{BrokerError, OrderReport, SubmitOutcome};
+use crate::broker::{Amount, BrokerError, OrderReport, SubmitOutcome};
 use crate::desk::{ASK_WAIT, Desk, DeskEffect, NoticeLevel, Question};
 use crate::gate::TradingState;
 use crate::journal::JournalEntry;
@@ -181,7 +181,14 @@ impl Desk {
         if order.purpose() != Purpose::Open {
             return;
         }
-        let outstanding = (order.notional - order.filled_value).max(Decimal::ZERO);
+        // Units that are left cost what they were approved at, whatever the others have cost.
+        let done = match order.submission.intent().order.amount {
+            Amount::Notional(_) => order.filled_value,
+            Amount::Quantity(whole) => (order.notional.saturating_mul(order.filled))
+                .checked_div(whole)
+                .unwrap_or(order.filled_value),
+        };
+        let outstanding = (order.notional - done).max(Decimal::ZERO);
         let change = outstanding - order.outstanding;
         order.outstanding = outstanding;
         let (asset, direction) = (order.asset().clone(), order.direction);

@@ -473,3 +473,18 @@ fn an_opening_is_not_sent_again_over_a_limit() {
     assert_eq!(driver.broker.quantity(&symbol("MSFT")), dec("0"));
     assert_eq!(refusals(&driver), [RoundOutcome::Stale]);
 }
+
+#[test]
+fn the_units_left_of_an_order_count_whatever_the_others_have_cost() {
+    let mut driver = ready();
+    driver.broker.script([SubmitFault::StaysWorking]);
+    open(&mut driver, "BTC/USD");
+    let id = driver.broker.orders()[0].client_order_id.clone();
+    driver.broker.set_price(&symbol("BTC/USD"), dec("110"));
+    driver.broker.fill_part(&id, dec("0.5"));
+    let report = driver.broker.orders()[0].clone();
+    driver.give_only(DeskEvent::OrderUpdate(Box::new(report)));
+    let line = driver.desk.books().line(&symbol("BTC/USD")).unwrap();
+    assert_eq!(line.quantity, dec("4.9875"));
+    assert_eq!(line.pending_long, dec("500"));
+}
