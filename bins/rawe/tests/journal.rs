@@ -278,7 +278,7 @@ fn why_tells_what_stood_in_the_way_and_what_to_do() {
     let story = answer(&["why", "BTC/USD"], &path);
     for part in [
         "nothing was traded, told not to trade",
-        "remove the file HALT",
+        "then `rawe resume`",
         "halted since 2026-05-04 14:59:00 by file: looking at the news first",
         "looking back, long from $100000 to $101000 in 1 d 0 h would have made 100 basis points",
     ] {

@@ -204,13 +204,11 @@ impl RoundOutcome {
             Self::MarketClosed => "wait for the session, or check that the broker answers",
             Self::NotTradable => "check the asset at the broker",
             Self::NotShortable => "nothing: crypto and assets hard to borrow are only held long",
-            Self::CapNotional => "raise risk.order_notional_max or risk.gross_notional_max",
+            Self::CapNotional => "raise the limit of [risk] that the reason names",
             Self::CapNewPositions => "raise consensus.new_positions_per_hour, or wait",
             Self::TooSmall => "raise the agents' sizing.per_asset_budget",
             Self::BuyingPower => "close positions, or lower the agents' sizing.per_asset_budget",
-            Self::Halted => {
-                "remove the file HALT beside the journal, and read why it was put there"
-            }
+            Self::Halted => "see in `rawe status` why, then `rawe resume`",
             Self::BrokerRejected => "read the broker's words in `rawe why` of the round",
             Self::JournalFailed => "make room on the disk and start the engine again",
             Self::TooFewAlive => "start the agents that `rawe status` shows as absent",
