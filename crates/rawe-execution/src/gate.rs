@@ -257,7 +257,11 @@ impl Gate {
     fn check_price(&self, input: &GateInput<'_>) -> Result<(), OrderRefusal> {
         let symbol = &input.decision.symbol;
         let Some((price, at)) = input.price else {
-            return Err(OrderRefusal::PriceUnknown(symbol.clone()));
+            // Where units are to be made of dollars, building the order refuses all the same.
+            return match self.limits.last_price {
+                PriceRule::Off => Ok(()),
+                PriceRule::Required => Err(OrderRefusal::PriceUnknown(symbol.clone())),
+            };
         };
         if price <= Decimal::ZERO {
             return Err(OrderRefusal::PriceUnknown(symbol.clone()));

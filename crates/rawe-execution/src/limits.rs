@@ -12,7 +12,7 @@ pub enum PriceRule {
     /// Not older than `quote_age_secs_max`.
     #[default]
     Required,
-    /// Of any age: the newest known, or the one that was asked for once.
+    /// Of any age; none is asked for where dollars are ordered and not units.
     Off,
 }
 

@@ -26,6 +26,11 @@ impl Desk {
             self.on_looked_up(id, answer, now);
             return;
         }
+        let answer = match (question, answer) {
+            // The broker answers, and has no price for us: a decision may do without one.
+            (Question::LatestPrice(_), Err(BrokerError::Refused { .. })) => Ok(Answer::Price(None)),
+            (_, answer) => answer,
+        };
         let failure = match answer {
             Ok(answer) => self.take_answer(question, answer, asked, now).err(),
             Err(error) => Some(error),

@@ -197,10 +197,24 @@ impl Desk {
         }
         let price = Question::LatestPrice(asset.clone());
         let asking = view.is_asked(&price) && pending.price_asked;
-        if opens && !self.has_usable_price(asset, now) && (!pending.price_asked || asking) {
+        let wanted = opens && self.needs_price(decision) && !self.has_usable_price(asset, now);
+        if wanted && (!pending.price_asked || asking) {
             missing.push(price);
         }
         missing
+    }
+
+    /// Whether an opening must know a price. Without the rule that demands one it is needed only to
+    /// turn dollars into units, which a fractionable stock bought by notional does not.
+    fn needs_price(&self, decision: &Decision) -> bool {
+        let asset = &decision.record.asset;
+        let by_notional = decision.direction == Direction::Long
+            && asset.class() == AssetClass::UsEquity
+            && self
+                .view
+                .asset_ever(asset)
+                .is_some_and(|info| info.fractionable);
+        self.settings.limits.last_price == PriceRule::Required || !by_notional
     }
 
     fn has_usable_price(&self, asset: &Symbol, now: Timestamp) -> bool {

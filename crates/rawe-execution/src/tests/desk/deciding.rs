@@ -228,6 +228,27 @@ fn without_the_rule_a_price_of_any_age_does() {
     assert_eq!(driver.broker.sent().len(), 1);
 }
 
+/// A broker without a route for prices refuses the question: that is no price, not no order.
+#[test]
+fn a_broker_without_prices_takes_orders_in_dollars_only_without_the_rule() {
+    for (rule, sent) in [(PriceRule::Off, 1), (PriceRule::Required, 0)] {
+        let mut settings = settings();
+        settings.limits.last_price = rule;
+        let mut driver = ready_with(settings);
+        let opening = decision(&driver, "MSFT", Purpose::Open, Direction::Long);
+        driver.give_only(DeskEvent::Decided(Box::new(opening)));
+        driver.give_only(DeskEvent::Answered {
+            question: Question::LatestPrice(symbol("MSFT")),
+            answer: Err(BrokerError::Refused {
+                status: 404,
+                message: "no such route".into(),
+            }),
+        });
+        driver.settle();
+        assert_eq!(driver.broker.sent().len(), sent, "{rule:?}");
+    }
+}
+
 #[test]
 fn a_view_that_cannot_be_read_blocks_openings_after_two_intervals() {
     let mut driver = ready();
