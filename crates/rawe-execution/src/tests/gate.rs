@@ -316,7 +316,16 @@ fn looser_rules_still_look_but_let_pass() {
     opening.limits.last_price = PriceRule::Off;
     assert!(check(&opening).is_ok());
     opening.price = None;
+    assert!(check(&opening).is_ok(), "dollars need no price");
+    opening.limits.last_price = PriceRule::Required;
     assert_eq!(check(&opening), Err(RoundOutcome::NotTradable));
+    let mut short = scene("AAPL", Purpose::Open, Direction::Short);
+    (short.price, short.limits.last_price) = (None, PriceRule::Off);
+    assert_eq!(
+        check(&short),
+        Err(RoundOutcome::NotTradable),
+        "units need one"
+    );
 }
 
 #[test]
