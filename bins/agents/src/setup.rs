@@ -33,7 +33,7 @@ pub struct AgentArgs {
     #[arg(long, value_name = "DAYS", env = "RAWE_WARMUP_DAYS")]
     pub warmup_days: Option<u32>,
 
-    /// Sign votes with this private key, a PEM file that only you can read; or with <agent>.pem in
+    /// Sign votes with this private key, a PEM file that only you can read; or with AGENT.pem in
     /// this folder. `rawe keys new` makes one
     #[arg(long, value_name = "FILE", env = "RAWE_SIGNING_KEY_FILE")]
     pub signing_key: Option<PathBuf>,
