@@ -9,25 +9,13 @@ use rawe_core::{ClientOrderId, DecisionId, Purpose, Symbol};
 
 use crate::broker::OrderReport;
 
-/// The next decision id for `asset` and `purpose`.
+/// Our latest terminal order for `asset` and `purpose`, as the broker reports it in
+/// `closed_orders`: the predecessor from which the next decision's id is derived.
 ///
-/// Its predecessor is our latest terminal order for them as the broker reports it in
-/// `closed_orders`. An order does not say its purpose, but the chain does: one whose id follows
-/// from nothing, or from another order of the list, under this purpose, has this purpose.
-/// `known` (ids of this purpose by the journal, may be empty) settle the rest: an order whose predecessor is older
-/// than the broker's list reaches.
-pub fn next_decision_id(
-    deployment: &str,
-    asset: &Symbol,
-    purpose: Purpose,
-    closed_orders: &[OrderReport],
-    known: &[ClientOrderId],
-) -> DecisionId {
-    let latest = latest_of_purpose(deployment, asset, purpose, closed_orders, known);
-    DecisionId::derive(deployment, asset, purpose, latest.as_ref())
-}
-
-/// Our latest terminal order for `asset` and `purpose`: the predecessor of the next.
+/// An order does not say its purpose, but the chain does: one whose id follows from nothing, or from
+/// another order of the list, under this purpose, has this purpose. `known` (ids of this purpose by
+/// the journal, may be empty) settle the rest: an order whose predecessor is older than the broker's
+/// list reaches.
 pub fn latest_of_purpose(
     deployment: &str,
     asset: &Symbol,

@@ -13,14 +13,13 @@ pub mod gate;
 pub mod journal;
 pub mod limits;
 pub mod refusal;
-
 pub mod submission;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tracker;
 
 pub use build::{OrderIntentInput, build_order, is_dust};
-pub use chain::next_decision_id;
+pub use chain::latest_of_purpose;
 pub use desk::{Books, Desk, DeskSettings, ExitRules, Line};
 pub use gate::{ApprovedOrder, Gate, GateInput, TradingState};
 pub use limits::{PriceRule, RiskLimits, SkewRule};

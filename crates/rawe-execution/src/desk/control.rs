@@ -217,7 +217,7 @@ impl Desk {
             return;
         }
         for id in opening {
-            self.want_cancel(&id, now);
+            self.want_cancel(&id);
         }
         for asset in held {
             self.begin_exit(&asset, rawe_core::ExitReason::Flatten, now);

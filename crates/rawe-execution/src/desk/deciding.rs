@@ -156,7 +156,7 @@ impl Desk {
                 return Err(OrderRefusal::InFlight(asset));
             }
             // Its end wakes this decision; it may have filled by then.
-            self.want_cancel(&stop, now);
+            self.want_cancel(&stop);
             return Ok(None);
         }
         if purpose == Purpose::Close {

@@ -170,7 +170,7 @@ impl Desk {
         self.perform(id, actions, now);
         if stray {
             // What it was to protect is gone.
-            self.want_cancel(id, now);
+            self.want_cancel(id);
         }
     }
 

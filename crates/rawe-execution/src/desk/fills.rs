@@ -189,12 +189,12 @@ impl Desk {
             closing_round: (intent.purpose == Purpose::Close).then(|| intent.round_id.clone()),
             reason,
         };
-        self.close_trade(asset, end, now);
+        self.close_trade(asset, end);
         true
     }
 
     /// Ends the trade in an asset: on record, told, and nothing rests for it any more.
-    pub(crate) fn close_trade(&mut self, asset: &Symbol, end: TradeEnd, now: Timestamp) {
+    pub(crate) fn close_trade(&mut self, asset: &Symbol, end: TradeEnd) {
         self.held.remove(asset);
         self.exits.forget(asset);
         let trade = self.books.change(asset, |line| {
@@ -202,7 +202,7 @@ impl Desk {
             line.trade.take()
         });
         if let Some(stop) = self.resting_stop(asset) {
-            self.want_cancel(&stop, now);
+            self.want_cancel(&stop);
         }
         let Some(trade) = trade else {
             return;

@@ -408,7 +408,7 @@ impl Desk {
     }
 
     /// Asks the broker to cancel an order of ours, now or as soon as it is known to have it.
-    pub(crate) fn want_cancel(&mut self, id: &ClientOrderId, now: Timestamp) {
+    pub(crate) fn want_cancel(&mut self, id: &ClientOrderId) {
         let Some(order) = self.orders.get_mut(id) else {
             return;
         };
@@ -416,7 +416,6 @@ impl Desk {
             order.cancel = Cancel::Wanted;
             self.press_cancel(id);
         }
-        let _ = now;
     }
 
     fn press_cancel(&mut self, id: &ClientOrderId) {

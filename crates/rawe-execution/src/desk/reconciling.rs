@@ -449,7 +449,7 @@ impl Desk {
             closing_round: None,
             reason: ExitReason::External,
         };
-        self.close_trade(asset, end, now);
+        self.close_trade(asset, end);
     }
 }
 

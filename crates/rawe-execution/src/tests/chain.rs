@@ -3,12 +3,24 @@
 use std::collections::HashSet;
 
 use proptest::prelude::*;
-use rawe_core::{ClientOrderId, DecisionId, Purpose};
+use rawe_core::{ClientOrderId, DecisionId, Purpose, Symbol};
 
 use super::{at, report, symbol};
 use crate::broker::{Amount, OrderReport, OrderRequest, OrderStatus, Side, TimeInForce};
-use crate::chain::next_decision_id;
+use crate::chain::latest_of_purpose;
 use crate::journal::Intent;
+
+/// The id that follows from our latest order, as the desk derives it.
+fn next_decision_id(
+    deployment: &str,
+    asset: &Symbol,
+    purpose: Purpose,
+    closed_orders: &[OrderReport],
+    known: &[ClientOrderId],
+) -> DecisionId {
+    let latest = latest_of_purpose(deployment, asset, purpose, closed_orders, known);
+    DecisionId::derive(deployment, asset, purpose, latest.as_ref())
+}
 
 /// What became of each order: refused at the POST (the broker has nothing), or an end.
 #[derive(Clone, Copy, Debug)]

@@ -66,7 +66,7 @@ impl Witness {
         let purpose = self
             .purpose(&order.client_order_id)
             .unwrap_or(Purpose::Open);
-        self.check_state(order, purpose, now);
+        self.check_state(order, purpose);
         self.check_hours(order, broker, now);
         self.check_view(order, purpose, broker, now);
         if purpose == Purpose::Open {

@@ -172,8 +172,7 @@ impl Witness {
 
     /// I1: at the broker, at most one order of an asset and purpose works at a time, and a round
     /// opens at most once.
-    pub(crate) fn taken(&mut self, order: &OrderRequest, broker: &BrokerModel, now: Timestamp) {
-        let _ = now;
+    pub(crate) fn taken(&mut self, order: &OrderRequest, broker: &BrokerModel) {
         let id = &order.client_order_id;
         let Some(intent) = self.intents.get(id) else {
             self.fail("I2", format!("the broker has {id}, the journal has not"));

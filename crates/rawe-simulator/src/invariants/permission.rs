@@ -15,8 +15,7 @@ const HOURS_SLACK: TimeDelta = TimeDelta::seconds(25);
 
 impl Witness {
     /// I4: "no order while halted"; reducing, only what shrinks.
-    pub(super) fn check_state(&mut self, order: &OrderRequest, purpose: Purpose, now: Timestamp) {
-        let _ = now;
+    pub(super) fn check_state(&mut self, order: &OrderRequest, purpose: Purpose) {
         let id = &order.client_order_id;
         if self.heard.journal_broken {
             self.fail(

@@ -103,7 +103,7 @@ impl World {
         let outcome = match taken {
             Ok(place) => {
                 self.coverage.add("orders_taken", 1);
-                self.witness.taken(order, &self.broker, self.now);
+                self.witness.taken(order, &self.broker);
                 self.order_taken(place);
                 let report = self.broker.orders.get(place).map(|o| self.broker.report(o));
                 match report {
