@@ -123,6 +123,13 @@ impl Counter {
             Question::OpenOrders => orders(broker.open_orders().await?),
             Question::ClosedOrders(asset) => orders(broker.closed_orders(asset).await?),
             Question::Asset(asset) => Answer::Asset(broker.asset(asset).await?),
+            Question::PastOrders => {
+                let mut past = broker.past_orders().await?;
+                for report in &mut past.orders {
+                    self.convert(report);
+                }
+                Answer::PastOrders(past)
+            }
             Question::LatestPrice(asset) => {
                 let price = broker.latest_price(asset).await?;
                 Answer::Price(price.map(|(price, at)| (price, self.time.to_market(at))))

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::NaiveDate;
 use rawe_core::{AssetClass, ClientOrderId, Symbol, Timestamp};
 use rawe_execution::broker::{
-    Account, AssetInfo, Broker, BrokerClock, BrokerError, OrderReport, OrderRequest,
+    Account, AssetInfo, Broker, BrokerClock, BrokerError, OrderReport, OrderRequest, PastOrders,
     PositionReport, Rejection, SubmitOutcome,
 };
 use reqwest::StatusCode;
@@ -21,6 +21,8 @@ use crate::types;
 
 /// The most orders a listing gives.
 const ORDERS_MAX: &str = "500";
+/// The same as a number.
+const ORDERS_MAX_COUNT: usize = 500;
 
 /// Alpaca as a broker. Submitting never retries; reading may, once.
 #[derive(Debug)]
@@ -83,14 +85,23 @@ impl TradingClient {
     }
 
     async fn orders(&self, query: &[(&str, &str)]) -> Result<Vec<OrderReport>, BrokerError> {
+        Ok(self.listed_orders(query).await?.0)
+    }
+
+    /// The orders of a listing that can be ours or concern us, and how many it held in all.
+    async fn listed_orders(
+        &self,
+        query: &[(&str, &str)],
+    ) -> Result<(Vec<OrderReport>, usize), BrokerError> {
         let known = self.known_pairs();
         let orders: Vec<types::Order> = self.http.read("/v2/orders", query).await?;
-        orders
+        let reports: Result<Vec<OrderReport>, BrokerError> = orders
             .iter()
             // Parents of option strategies have neither symbol nor side; nothing of ours.
             .filter(|order| !order.symbol.is_empty())
             .map(|order| convert::order(order, &known).map_err(|error| self.unreadable(error)))
-            .collect()
+            .collect();
+        Ok((reports?, orders.len()))
     }
 
     /// What an answer to `POST /v2/orders` means. Everything not known for sure is unknown.
@@ -211,6 +222,21 @@ impl Broker for TradingClient {
         // Held legs of groups are listed as closed although they are not over.
         orders.retain(|order| order.symbol == *symbol && order.status.is_terminal());
         Ok(orders)
+    }
+
+    async fn past_orders(&self) -> Result<PastOrders, BrokerError> {
+        let query = [
+            ("status", "closed"),
+            ("limit", ORDERS_MAX),
+            ("direction", "desc"),
+            ("nested", "false"),
+        ];
+        let (mut orders, listed) = self.listed_orders(&query).await?;
+        orders.retain(|order| order.status.is_terminal());
+        Ok(PastOrders {
+            orders,
+            complete: listed < ORDERS_MAX_COUNT,
+        })
     }
 
     async fn order_by_client_id(

@@ -12,7 +12,8 @@ use rawe_core::{
     Timestamp,
 };
 use rawe_execution::broker::{
-    Account, AssetInfo, BrokerClock, OrderReport, OrderStatus, PositionReport, Side, SubmitOutcome,
+    Account, AssetInfo, BrokerClock, OrderReport, OrderStatus, PastOrders, PositionReport, Side,
+    SubmitOutcome,
 };
 use rawe_execution::desk::{
     Answer, Decision, Desk, DeskEffect, DeskEvent, DeskSettings, ExitRules, Question,
@@ -70,6 +71,7 @@ fn answer(question: &Question, positions: &[PositionReport]) -> Answer {
             next_close: now() + TimeDelta::hours(6),
         }),
         Question::Positions => Answer::Positions(positions.to_vec()),
+        Question::PastOrders => Answer::PastOrders(PastOrders::default()),
         Question::OpenOrders | Question::ClosedOrders(_) => Answer::Orders(Vec::new()),
         Question::Asset(symbol) => Answer::Asset(Some(AssetInfo {
             symbol: symbol.clone(),

@@ -245,6 +245,15 @@ pub struct PositionReport {
     pub market_value: Decimal,
 }
 
+/// Terminal orders of the account, all assets and whoever made them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PastOrders {
+    /// Newest first.
+    pub orders: Vec<OrderReport>,
+    /// Whether there are no others: the account's whole past is here.
+    pub complete: bool,
+}
+
 /// A broker. `submit` never retries by itself; everything else only reads (or cancels).
 #[async_trait]
 pub trait Broker: std::fmt::Debug + Send + Sync {
@@ -260,6 +269,8 @@ pub trait Broker: std::fmt::Debug + Send + Sync {
     async fn open_orders(&self) -> Result<Vec<OrderReport>, BrokerError>;
     /// The newest terminal orders of an asset, newest first, at most 500.
     async fn closed_orders(&self, symbol: &Symbol) -> Result<Vec<OrderReport>, BrokerError>;
+    /// The newest terminal orders of all assets, as many as one answer holds.
+    async fn past_orders(&self) -> Result<PastOrders, BrokerError>;
     /// The order with our id; `None` if the broker confirms that there is none.
     async fn order_by_client_id(
         &self,

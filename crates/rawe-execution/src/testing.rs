@@ -20,8 +20,9 @@ use rust_decimal::Decimal;
 
 use crate::broker::{
     Account, Amount, AssetInfo, Broker, BrokerClock, BrokerError, OrderKind, OrderReport,
-    OrderRequest, OrderStatus, PositionReport, Rejection, Side, SubmitOutcome,
+    OrderRequest, OrderStatus, PastOrders, PositionReport, Rejection, Side, SubmitOutcome,
 };
+use crate::desk::{Answer, Question};
 
 /// What happens to the next submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -453,6 +454,13 @@ impl Broker for ScriptedBroker {
                 .cloned()
                 .collect()
         })
+    }
+
+    async fn past_orders(&self) -> Result<PastOrders, BrokerError> {
+        match self.ask(&Question::PastOrders)? {
+            Answer::PastOrders(past) => Ok(past),
+            other => Err(BrokerError::Unreadable(format!("{other:?}"))),
+        }
     }
 
     async fn order_by_client_id(

@@ -6,6 +6,7 @@ use rawe_core::{Symbol, Timestamp};
 use crate::broker::BrokerError;
 use crate::desk::view::{Asked, Told};
 use crate::desk::{ASK_WAIT, Answer, Desk, NoticeLevel, OrderNews, Question};
+use crate::limits::PriceRule;
 
 impl Desk {
     pub(crate) fn on_answered(
@@ -101,6 +102,7 @@ impl Desk {
             (Question::ClosedOrders(asset), Answer::Orders(orders)) => {
                 self.take_closed_orders(asset, orders);
             }
+            (Question::PastOrders, Answer::PastOrders(past)) => self.take_past_orders(past),
             (Question::LatestPrice(asset), Answer::Price(price)) => {
                 if let Some((price, at)) = price {
                     self.on_price(asset, price, at, now);
@@ -140,14 +142,15 @@ impl Desk {
         if self.view.asset_now(asset, now).is_none() {
             self.ask_now(Question::Asset(asset.clone()), now);
         }
-        if !self.chains.contains_key(asset) {
+        if !self.knows_past_of(asset) {
             self.ask_now(Question::ClosedOrders(asset.clone()), now);
         }
         let priced = self
             .books
             .line(asset)
             .is_some_and(|line| line.price.is_some());
-        if !priced {
+        // Where no price is demanded, the decision asks for one if it needs it.
+        if !priced && self.settings.limits.last_price == PriceRule::Required {
             self.ask_now(Question::LatestPrice(asset.clone()), now);
         }
     }
@@ -195,7 +198,7 @@ impl Desk {
             return;
         };
         let pricing = self.view.is_asked(&Question::LatestPrice(asset.clone()));
-        if info.is_some() && (!self.chains.contains_key(asset) || pricing) {
+        if info.is_some() && (!self.knows_past_of(asset) || pricing) {
             return;
         }
         if self.starting.is_some() {
@@ -203,6 +206,7 @@ impl Desk {
             return;
         }
         self.wanted.remove(asset);
+        self.note_past_of(asset);
         self.tell_holding(asset, now);
         self.tell(OrderNews::Asset {
             asset: asset.clone(),

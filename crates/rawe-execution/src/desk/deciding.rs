@@ -192,7 +192,7 @@ impl Desk {
         if view.asset_now(asset, now).is_none() {
             missing.push(Question::Asset(asset.clone()));
         }
-        if !self.chains.contains_key(asset) {
+        if !self.knows_past_of(asset) {
             missing.push(Question::ClosedOrders(asset.clone()));
         }
         let price = Question::LatestPrice(asset.clone());

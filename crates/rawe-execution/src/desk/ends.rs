@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 
 use crate::broker::OrderReport;
 use crate::desk::orders::{EndedOrder, LiveOrder};
-use crate::desk::{Desk, NoticeLevel, OrderNews, Question, chain_index};
+use crate::desk::{Desk, NoticeLevel, OrderNews, Question};
 use crate::journal::JournalEntry;
 use crate::submission::{End, Submission};
 use crate::tracker::OrderTracker;
@@ -22,6 +22,7 @@ impl Desk {
         let Some(order) = self.orders.remove(id) else {
             return;
         };
+        self.polls.forget(id, order.poll_at);
         let asset = order.asset().clone();
         if let Some(ids) = self.by_asset.get_mut(&asset) {
             ids.retain(|other| other != id);
@@ -42,9 +43,7 @@ impl Desk {
         match end {
             Some(End::Terminal(report)) => {
                 self.view.reservation_known(id, self.sequence, false);
-                if let Some(chain) = self.chains.get_mut(&asset) {
-                    chain[chain_index(order.purpose())] = Some(id.clone());
-                }
+                self.extend_chain(&asset, order.purpose(), id);
                 self.on_terminal(order, *report, now);
             }
             Some(other) => {
@@ -76,7 +75,7 @@ impl Desk {
         let asset = order.asset().clone();
         if matches!(end, End::Rejected(_)) {
             // The id may be taken: the chain is read from the broker again.
-            self.chains.remove(&asset);
+            self.doubt_past_of(&asset);
             self.reconcile_soon(now);
         }
         if order.rests() {

@@ -11,8 +11,8 @@ use rawe_core::{
 use rust_decimal::Decimal;
 
 use crate::broker::{
-    Account, AssetInfo, BrokerClock, BrokerError, OrderReport, OrderRequest, PositionReport,
-    SubmitOutcome,
+    Account, AssetInfo, BrokerClock, BrokerError, OrderReport, OrderRequest, PastOrders,
+    PositionReport, SubmitOutcome,
 };
 use crate::gate::TradingState;
 use crate::journal::JournalEntry;
@@ -50,6 +50,8 @@ pub enum Question {
     Asset(Symbol),
     /// The newest terminal orders of an asset.
     ClosedOrders(Symbol),
+    /// The newest terminal orders of all assets.
+    PastOrders,
     /// The newest price of an asset.
     LatestPrice(Symbol),
     /// The order with our id.
@@ -67,6 +69,8 @@ pub enum Answer {
     Positions(Vec<PositionReport>),
     /// To [`Question::OpenOrders`] and [`Question::ClosedOrders`].
     Orders(Vec<OrderReport>),
+    /// To [`Question::PastOrders`].
+    PastOrders(PastOrders),
     /// To [`Question::Asset`]; `None` if the broker does not know it.
     Asset(Option<AssetInfo>),
     /// To [`Question::LatestPrice`], USD and its time; `None` if the broker has none.

@@ -366,7 +366,7 @@ impl Desk {
         {
             return true;
         }
-        let named = self.chains.contains_key(asset);
+        let named = self.knows_past_of(asset);
         if !named || self.view.asset_ever(asset).is_none() {
             for (known, question) in [
                 (named, Question::ClosedOrders(asset.clone())),

@@ -14,6 +14,8 @@ mod exits;
 mod fills;
 mod folding;
 mod orders;
+mod past;
+mod polls;
 mod reconciling;
 mod settings;
 mod starting;
@@ -39,6 +41,8 @@ use control::ControlBoard;
 use deciding::Pending;
 use exits::ExitState;
 use orders::{EndedOrder, LiveOrder};
+use past::Past;
+use polls::Polls;
 use reconciling::Reconciliation;
 use starting::Starting;
 use view::View;
@@ -63,6 +67,8 @@ pub struct Desk {
     starting: Option<Starting>,
     fault: Option<String>,
     chains: Chains,
+    past: Past,
+    polls: Polls,
     decisions: BTreeMap<u64, Pending>,
     decided: u64,
     awake: BTreeSet<u64>,
@@ -105,6 +111,8 @@ impl Desk {
             starting: Some(Starting::default()),
             fault: None,
             chains: BTreeMap::new(),
+            past: Past::default(),
+            polls: Polls::default(),
             decisions: BTreeMap::new(),
             decided: 0,
             awake: BTreeSet::new(),
@@ -169,7 +177,8 @@ impl Desk {
         let voids = self.void_after.first();
         // A decision is valid at its last moment.
         let voids = voids.map(|(at, _)| *at + TimeDelta::milliseconds(1));
-        [voids, self.reconciliation.due(), self.next_exit_deadline()]
+        let exits = self.next_exit_deadline();
+        [voids, self.reconciliation.due(), exits, self.polls.due()]
             .into_iter()
             .flatten()
             .min()
@@ -236,6 +245,7 @@ impl Desk {
         self.exits.awake = true;
         self.tick_exits(now);
         self.tick_reconciliation(now);
+        self.tick_polls(now);
     }
 
     /// Does what has become possible.
@@ -307,7 +317,7 @@ impl Desk {
 
     /// The id of the next order for an asset and purpose, if our last one is known.
     fn next_id(&self, asset: &Symbol, purpose: Purpose) -> Option<DecisionId> {
-        let latest = self.chains.get(asset)?[chain_index(purpose)].as_ref();
+        let latest = self.latest_of(asset, purpose)?;
         let deployment = &self.settings.deployment;
         Some(DecisionId::derive(deployment, asset, purpose, latest))
     }

@@ -53,6 +53,8 @@ pub(crate) struct LiveOrder {
     pub(crate) accepted: bool,
     cancel: Cancel,
     polls: u32,
+    /// When it is asked about next, live.
+    pub(crate) poll_at: Option<Timestamp>,
 }
 
 /// An order that is over.
@@ -78,6 +80,7 @@ impl LiveOrder {
             accepted: false,
             cancel: Cancel::No,
             polls: 0,
+            poll_at: None,
         }
     }
 
@@ -336,6 +339,10 @@ impl Desk {
             return;
         }
         order.polls += 1;
+        if !self.paced && order.phase() == Phase::Working && !order.is_cancelling() {
+            self.plan_poll(id, after, now);
+            return;
+        }
         self.ask(Question::Order(id.clone()), after, false, now);
     }
 

@@ -13,6 +13,8 @@ use crate::desk::exits::ExitState;
 use crate::desk::fills::new_fill;
 use crate::desk::folding::{Folded, KnownOrder, direction_left_or_opened, intent_of, notional_of};
 use crate::desk::orders::LiveOrder;
+use crate::desk::past::Past;
+use crate::desk::polls::Polls;
 use crate::desk::reconciling::Reconciliation;
 use crate::desk::{ASK_WAIT, Chains, Desk, NoticeLevel, OrderNews, Question};
 use crate::journal::{JournalEntry, Resolution};
@@ -59,6 +61,8 @@ impl Desk {
         self.control.forget();
         self.fault = None;
         self.chains = Chains::new();
+        self.past = Past::default();
+        self.polls = Polls::default();
         self.decisions.clear();
         self.awake.clear();
         self.waiters.clear();
@@ -196,7 +200,7 @@ impl Desk {
                 .filter(|id| !listed(id))
                 .or_else(|| latest_of_purpose(deployment, asset, purpose, orders, &known))
         });
-        self.chains.insert(asset.clone(), latest);
+        self.set_past_of(asset, latest);
     }
 
     /// Goes on with the start as far as the answers allow.
@@ -310,6 +314,7 @@ impl Desk {
             self.exits.awake = true;
         }
         self.finish_all_wanted(now);
+        self.ask_now(Question::PastOrders, now);
     }
 
     /// Fills of ours that the broker tells and the journal does not: it was lost, or stopped short.

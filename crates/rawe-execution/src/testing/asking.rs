@@ -3,7 +3,7 @@
 use rawe_core::ClientOrderId;
 
 use super::ScriptedBroker;
-use crate::broker::{BrokerError, OrderRequest, OrderStatus, SubmitOutcome};
+use crate::broker::{BrokerError, OrderRequest, OrderStatus, PastOrders, SubmitOutcome};
 use crate::desk::{Answer, Question};
 
 impl ScriptedBroker {
@@ -25,6 +25,15 @@ impl ScriptedBroker {
                 let ended = state.orders.iter().rev();
                 let ended = ended.filter(|o| o.symbol == *symbol && o.status.is_terminal());
                 Answer::Orders(ended.take(500).cloned().collect())
+            }
+            Question::PastOrders => {
+                let ended = state.orders.iter().rev();
+                let ended = ended.filter(|order| order.status.is_terminal());
+                let ended: Vec<_> = ended.cloned().collect();
+                Answer::PastOrders(PastOrders {
+                    complete: ended.len() < 500,
+                    orders: ended.into_iter().take(500).collect(),
+                })
             }
             Question::LatestPrice(symbol) => {
                 let price = state.prices.get(symbol);

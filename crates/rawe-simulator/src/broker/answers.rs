@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use rawe_core::calendar::MarketCalendar;
 use rawe_core::{AssetClass, Timestamp};
-use rawe_execution::broker::{Account, BrokerClock, PositionReport};
+use rawe_execution::broker::{Account, BrokerClock, PastOrders, PositionReport};
 use rawe_execution::desk::{Answer, Question};
 
 use super::book::BrokerModel;
@@ -33,6 +33,18 @@ impl BrokerModel {
             }
             Question::Asset(symbol) => {
                 Answer::Asset(self.assets.get(symbol).map(|listed| listed.info.clone()))
+            }
+            Question::PastOrders => {
+                let seen = self
+                    .orders
+                    .iter()
+                    .rev()
+                    .filter(|order| order.status.is_terminal() && order.seen_from <= now);
+                let orders: Vec<_> = seen.map(|order| self.report(order)).collect();
+                Answer::PastOrders(PastOrders {
+                    complete: orders.len() < 500,
+                    orders: orders.into_iter().take(500).collect(),
+                })
             }
             Question::LatestPrice(symbol) => Answer::Price(
                 self.assets
