@@ -331,8 +331,11 @@ impl Engine {
                 self.counter.convert(&mut report);
                 self.give(Input::Desk(DeskEvent::OrderUpdate(report)));
             }
+            Heard::Pushes(pushes) if !self.time.is_paced() => {
+                self.give(Input::Desk(DeskEvent::OrderNewsFlow(pushes)));
+            }
             // In a replay everything is asked for, at its instant.
-            Heard::Update(_) => {}
+            Heard::Update(_) | Heard::Pushes(_) => {}
         }
         Ok(())
     }

@@ -51,6 +51,8 @@ pub(crate) enum Heard {
     Heartbeats(Vec<Heartbeat>),
     /// News of an order that the broker pushed, in broker time.
     Update(Box<OrderReport>),
+    /// Whether the broker pushes such news from now on.
+    Pushes(bool),
     /// SIGUSR1.
     SignalHalt,
 }
@@ -124,20 +126,28 @@ pub(crate) async fn watch_heartbeats(
     }
 }
 
-/// Hands on what the broker pushes, and after each reconnection how open orders stand by then.
+/// Hands on what the broker pushes, whether it does, and after each reconnection how open orders
+/// stand by then.
 pub(crate) async fn follow_updates(
     mut updates: TradeUpdates,
     broker: Arc<dyn Broker>,
     heard: mpsc::Sender<Heard>,
     shutdown: CancellationToken,
 ) {
+    let mut connected = Some(false);
     loop {
+        if let Some(pushes) = connected.take()
+            && heard.send(Heard::Pushes(pushes)).await.is_err()
+        {
+            return;
+        }
         let news = tokio::select! {
             news = updates.next() => news,
             () = shutdown.cancelled() => return,
         };
         match news {
             TradeNews::Connected => {
+                connected = Some(true);
                 tracing::info!(
                     event = "trade_updates_connected",
                     "news of orders arrive as they happen"
@@ -156,6 +166,7 @@ pub(crate) async fn follow_updates(
                 }
             }
             TradeNews::Disconnected { reason } => {
+                connected = Some(false);
                 tracing::debug!(event = "trade_updates_lost", reason, "polls go on");
             }
             TradeNews::Update(update) => {

@@ -265,6 +265,8 @@ async fn each_user_may_do_its_own_work_and_nothing_else() {
         .set_field("rawe:status", "flux-follower", b"{}")
         .await
         .unwrap();
+    // `rawe status --check` in an agent's container asks as the agent.
+    agent.fields("rawe:status").await.unwrap();
     for stream in [
         "rawe:bars",
         "rawe:news",

@@ -24,7 +24,9 @@ impl Desk {
                 Ok(_) => Err(mismatch()),
                 Err(error) => Err(error),
             };
+            let answered = answer.is_ok();
             self.on_looked_up(id, answer, now);
+            self.note_looked_up(id, asked, answered, now);
             return;
         }
         let answer = match (question, answer) {

@@ -135,8 +135,7 @@ impl Desk {
         if self.is_deciding(&asset, number) || self.has_order_beside_stop(&asset) {
             return Err(OrderRefusal::InFlight(asset));
         }
-        let blind = !self.paced && self.view.failing && !self.view.is_young(now);
-        if purpose == Purpose::Open && (blind || self.disturbed.contains_key(&asset)) {
+        if purpose == Purpose::Open && self.is_blind(now) {
             return Err(OrderRefusal::Unreconciled);
         }
         let missing = self.missing(pending, now);
@@ -150,6 +149,9 @@ impl Desk {
                 self.ask_now(question, now);
             }
             return Ok(None);
+        }
+        if purpose == Purpose::Open && self.is_unclear(&asset, now) {
+            return Err(OrderRefusal::Unreconciled);
         }
         if let Some(stop) = self.resting_stop(&asset) {
             if purpose == Purpose::Open {
@@ -179,7 +181,12 @@ impl Desk {
         }
         let positions = view.positions.as_ref();
         let touched = self.touched.get(asset).map_or(0, |(sequence, _)| *sequence);
-        let covers = opens || positions.is_some_and(|told| told.sequence > touched);
+        let covers = positions.is_some_and(|told| told.sequence > touched);
+        let covers = if opens {
+            self.covers_others(now)
+        } else {
+            covers
+        };
         if !young(positions.map(|told| told.at)) || !covers {
             missing.push(Question::Positions);
         }

@@ -3,12 +3,12 @@
 //! An order that was given up is remembered for a while: should the broker turn out to have it
 //! after all, it is followed again and counts.
 
-use rawe_core::{ClientOrderId, Purpose, RoundOutcome, Symbol, Timestamp};
+use rawe_core::{ClientOrderId, Purpose, RoundOutcome, Timestamp};
 use rust_decimal::Decimal;
 
 use crate::broker::OrderReport;
 use crate::desk::orders::{EndedOrder, LiveOrder};
-use crate::desk::{Desk, NoticeLevel, OrderNews, Question};
+use crate::desk::{Desk, NoticeLevel, OrderNews};
 use crate::journal::JournalEntry;
 use crate::submission::{End, Submission};
 use crate::tracker::OrderTracker;
@@ -77,6 +77,8 @@ impl Desk {
             // The id may be taken: the chain is read from the broker again.
             self.doubt_past_of(&asset);
             self.reconcile_soon(now);
+            // One that was given up and has landed may be why.
+            self.look_for_late(now);
         }
         if order.rests() {
             self.on_stop_lost(&asset, &reason, now);
@@ -108,40 +110,38 @@ impl Desk {
         if !matches!(end, End::NeverSent(_)) || !order.submission.may_have_left() {
             return;
         }
+        self.keep_given_up(order);
+    }
+
+    pub(crate) fn keep_given_up(&mut self, order: LiveOrder) {
         if self.given_up.len() >= ENDED_MAX {
             self.given_up.pop_front();
         }
         self.given_up.push_back(order);
     }
 
-    /// Asks once more for orders that were given up in an asset; says whether there are any.
-    pub(crate) fn look_for_given_up(&mut self, asset: &Symbol, now: Timestamp) -> bool {
-        let ids = self.given_up.iter().filter(|order| order.asset() == asset);
-        let ids: Vec<ClientOrderId> = ids.map(|order| order.id().clone()).collect();
-        for id in &ids {
-            self.ask_now(Question::Order(id.clone()), now);
-        }
-        !ids.is_empty()
-    }
-
-    /// The answer about an order that was given up: if it is there after all, it is followed.
+    /// The answer about an order that was given up: if it is there after all, it is followed; if
+    /// not, it may still come.
     pub(crate) fn on_given_up(
         &mut self,
         id: &ClientOrderId,
         report: Option<OrderReport>,
         now: Timestamp,
     ) {
-        let found = self.given_up.iter().position(|order| order.id() == id);
+        let Some(report) = report else {
+            return;
+        };
+        // Two may have had the same id; only one of them can have landed.
+        let found = self
+            .given_up
+            .iter()
+            .position(|order| order.id() == id && order.submission.is_same_order(&report));
         let Some(before) = found.and_then(|index| self.given_up.remove(index)) else {
             return;
         };
-        let intent = before.submission.intent();
-        let same = |report: &OrderReport| before.submission.is_same_order(report);
-        let Some(report) = report.filter(same) else {
-            // Twice confirmed that there is none.
-            return;
-        };
-        let (asset, intent) = (before.asset().clone(), intent.clone());
+        self.given_up.retain(|order| order.id() != id);
+        let intent = before.submission.intent().clone();
+        let asset = before.asset().clone();
         let fields = vec![
             ("client_order_id", id.to_string()),
             ("asset", asset.to_string()),
@@ -208,6 +208,7 @@ impl Desk {
         if self.ended.len() >= ENDED_MAX {
             self.ended.pop_front();
         }
+        self.given_up.retain(|given_up| given_up.id() != order.id());
         let tracker = OrderTracker::new(report);
         self.ended.push_back(EndedOrder { order, tracker });
     }

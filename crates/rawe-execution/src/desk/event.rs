@@ -143,6 +143,9 @@ pub enum DeskEvent {
     },
     /// The broker pushed news of an order, ours or foreign; polls go on beside it.
     OrderUpdate(Box<OrderReport>),
+    /// Whether news of orders, those of others among them, are pushed from now on. What happened
+    /// while they were not is read; a shell that never says it has them all the time.
+    OrderNewsFlow(bool),
     /// A price, from a bar or a quote.
     Price {
         /// The asset.

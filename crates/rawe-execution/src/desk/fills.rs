@@ -209,6 +209,7 @@ impl Desk {
         };
         // What nobody decided, or nothing of was left again, credits nobody.
         let known = !trade.opening_round.is_empty() && !trade.exit_quantity.is_zero();
+        let at = end.at;
         let trade = Box::new(trade.close(end, asset));
         let dust = self.books.quantity(asset);
         let mut fields = vec![
@@ -229,7 +230,33 @@ impl Desk {
         if known {
             self.entries.push(JournalEntry::Trade(trade.clone()));
             self.tell(OrderNews::TradeClosed(trade));
+        } else {
+            // No trade tells a later start that it has ended.
+            self.record_position(asset, "closed", at);
         }
+    }
+
+    /// A trade of which only dust is left has ended, though its end is not on record.
+    pub(crate) fn drop_dust(&mut self, now: Timestamp) {
+        for asset in self.held.clone() {
+            let line = self.books.line(&asset);
+            let trade = line.and_then(|line| line.trade.as_ref());
+            let left = trade.is_some_and(|trade| !trade.exit_quantity.is_zero());
+            if left && self.is_flat(&asset) && self.orders_of(&asset).next().is_none() {
+                self.drop_trade(&asset);
+                self.record_position(&asset, "closed", now);
+            }
+        }
+    }
+
+    /// Nothing of a trade counts any more, and nobody is credited for it.
+    pub(crate) fn drop_trade(&mut self, asset: &Symbol) {
+        self.held.remove(asset);
+        self.exits.forget(asset);
+        self.books.change(asset, |line| {
+            line.trade = None;
+            line.stop_price = None;
+        });
     }
 
     /// Whether what is ours in an asset is nothing, or too little to be sold.

@@ -27,6 +27,8 @@ pub(crate) struct KnownOrder {
     pub(crate) value: Decimal,
     /// How it ended, if it did: whether it reached the broker.
     pub(crate) ended: Option<bool>,
+    /// Whether it was given up as not found, or not sent.
+    pub(crate) given_up: bool,
 }
 
 /// What the journal tells beside the books.
@@ -101,6 +103,7 @@ impl Desk {
                     filled: Decimal::ZERO,
                     value: Decimal::ZERO,
                     ended: None,
+                    given_up: false,
                     intent,
                 };
                 let id = order.intent.order.client_order_id.clone();
@@ -114,6 +117,7 @@ impl Desk {
             } => {
                 if let Some(order) = folded.orders.get_mut(&client_order_id) {
                     order.ended = Some(matches!(resolution, Resolution::Terminal(_)));
+                    order.given_up = matches!(resolution, Resolution::NeverSent { .. });
                 }
             }
             JournalEntry::Trade(trade) => {
@@ -131,9 +135,12 @@ impl Desk {
                         .past
                         .insert(id.clone(), (trade.asset.clone(), purpose));
                 }
+                // What is left of it is dust, whatever its last line says.
+                folded.positions.remove(&trade.asset);
                 self.held.remove(&trade.asset);
                 self.books.change(&trade.asset, |line| {
                     line.trade = None;
+                    line.stop_price = None;
                     line.last_fill = line.last_fill.max(Some(trade.closed_at));
                 });
             }
@@ -143,9 +150,14 @@ impl Desk {
                     let difference = record.quantity - self.books.quantity(&record.asset);
                     self.books.correct_fee(&record.asset, difference);
                 }
+                let left = record.entry_price.is_zero();
+                if left {
+                    self.held.remove(&record.asset);
+                }
                 self.books.change(&record.asset, |line| {
                     line.quantity = record.quantity;
                     line.stop_price = record.stop_price;
+                    line.trade = line.trade.take().filter(|_| !left);
                 });
                 folded.positions.insert(record.asset.clone(), record);
             }
@@ -205,22 +217,27 @@ impl Desk {
 
     /// Takes up an order of an earlier start that has no end on record.
     pub(crate) fn take_up(&mut self, order: KnownOrder, folded: &Folded) {
+        let live = self.lived(order, folded);
+        let (id, asset) = (live.id().clone(), live.asset().clone());
+        let notional = live.approved_notional();
+        self.insert_order(id.clone(), asset, live);
+        self.set_notional(&id, notional);
+    }
+
+    /// An order of an earlier start as it is known.
+    pub(crate) fn lived(&self, order: KnownOrder, folded: &Folded) -> LiveOrder {
         let intent = order.intent;
-        let (id, asset) = (
-            intent.order.client_order_id.clone(),
-            intent.order.symbol.clone(),
-        );
         let direction = direction_left_or_opened(intent.purpose, intent.order.side);
-        let mark = self.books.line(&asset).map_or(Decimal::ZERO, Line::mark);
-        let notional = notional_of(&intent.order, mark);
+        let line = self.books.line(&intent.order.symbol);
+        let notional = notional_of(&intent.order, line.map_or(Decimal::ZERO, Line::mark));
         let votes = folded.votes(&intent.round_id).to_vec();
         let exit = exit_of(&intent);
         let mut live = LiveOrder::new(Submission::resume(intent), direction)
-            .resumed(order.filled, order.value);
+            .resumed(order.filled, order.value)
+            .approved_at(notional);
         live.votes = votes;
         live.exit = exit;
-        self.insert_order(id.clone(), asset, live);
-        self.set_notional(&id, notional);
+        live
     }
 }
 

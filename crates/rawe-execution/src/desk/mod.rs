@@ -11,6 +11,7 @@ mod deciding;
 mod ends;
 pub mod event;
 mod exits;
+mod explaining;
 mod fills;
 mod folding;
 mod orders;
@@ -40,6 +41,7 @@ use crate::submission::{Event as SubmissionEvent, Phase};
 use control::ControlBoard;
 use deciding::Pending;
 use exits::ExitState;
+use explaining::{Doubt, NewsFlow};
 use orders::{EndedOrder, LiveOrder};
 use past::Past;
 use polls::Polls;
@@ -78,6 +80,9 @@ pub struct Desk {
     by_asset: BTreeMap<Symbol, Vec<ClientOrderId>>,
     ended: VecDeque<EndedOrder>,
     given_up: VecDeque<LiveOrder>,
+    /// Differences to the broker's positions that an order of ours may explain.
+    doubts: BTreeMap<Symbol, Doubt>,
+    news_flow: NewsFlow,
     /// Assets in which something of ours is held that is not dust.
     held: BTreeSet<Symbol>,
     /// The event of the last fill or end of an order of ours, by asset, and its market time.
@@ -122,6 +127,8 @@ impl Desk {
             by_asset: BTreeMap::new(),
             ended: VecDeque::new(),
             given_up: VecDeque::new(),
+            doubts: BTreeMap::new(),
+            news_flow: NewsFlow::default(),
             held: BTreeSet::new(),
             touched: BTreeMap::new(),
             disturbed: BTreeMap::new(),
@@ -153,6 +160,7 @@ impl Desk {
             DeskEvent::Submitted { id, outcome } => self.on_submitted(&id, outcome, now),
             DeskEvent::CancelAnswered { id, result } => self.on_cancel_answered(&id, &result, now),
             DeskEvent::OrderUpdate(report) => self.on_pushed(*report, now),
+            DeskEvent::OrderNewsFlow(flows) => self.on_news_flow(flows, now),
             DeskEvent::Price { asset, price, at } => self.on_price(&asset, price, at, now),
             DeskEvent::Volatility { asset, hourly } => {
                 let known = (hourly.is_finite() && hourly > 0.0).then_some(hourly);
@@ -189,7 +197,8 @@ impl Desk {
     /// does not count; in a replay only one that lingers does not.
     pub fn is_settled(&self) -> bool {
         let starting = self.starting.as_ref();
-        let reconciling = self.paced && self.reconciliation.is_under_way();
+        let reconciling = self.reconciliation.is_under_way() || self.is_doubting();
+        let reconciling = self.paced && reconciling;
         starting.is_none_or(|starting| !starting.has_begun())
             && self.decisions.is_empty()
             && self.wanted.is_empty()
@@ -220,12 +229,6 @@ impl Desk {
     pub fn orders(&self) -> impl Iterator<Item = (&ClientOrderId, Purpose, Phase)> {
         let orders = self.orders.iter();
         orders.map(|(id, order)| (id, order.purpose(), order.phase()))
-    }
-
-    /// Names the deployment from the next [`DeskEvent::Started`] on: a replay's runs have names of
-    /// their own.
-    pub fn set_deployment(&mut self, name: String) {
-        self.settings.deployment = name;
     }
 
     /// What makes a start impossible, in one sentence: keys refused, account blocked. A shell ends

@@ -108,6 +108,11 @@ impl LiveOrder {
         self
     }
 
+    pub(crate) fn approved_at(mut self, notional: Decimal) -> Self {
+        self.notional = notional;
+        self
+    }
+
     pub(crate) fn id(&self) -> &ClientOrderId {
         &self.submission.intent().order.client_order_id
     }
@@ -163,7 +168,6 @@ impl Desk {
 
     pub(crate) fn insert_order(&mut self, id: ClientOrderId, asset: Symbol, order: LiveOrder) {
         self.ended.retain(|ended| ended.order.id() != &id);
-        self.given_up.retain(|order| order.id() != &id);
         self.by_asset.entry(asset).or_default().push(id.clone());
         self.orders.insert(id, order);
     }
@@ -407,7 +411,7 @@ impl Desk {
         };
         if self.orders.contains_key(&id) {
             self.step(&id, Event::Pushed(Box::new(report)), now);
-        } else if self.given_up.iter().any(|order| order.id() == &id) {
+        } else if self.is_given_up(&id) {
             self.on_given_up(&id, Some(report), now);
         } else {
             self.on_late_report(&id, &report, now);

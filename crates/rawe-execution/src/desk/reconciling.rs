@@ -17,13 +17,13 @@ use crate::desk::{Desk, NoticeLevel, Question};
 /// How often the broker's side is read.
 const INTERVAL: TimeDelta = TimeDelta::seconds(60);
 /// How soon after a failure it is read again.
-const RETRY: TimeDelta = TimeDelta::seconds(5);
+pub(crate) const RETRY: TimeDelta = TimeDelta::seconds(5);
 /// How soon after an order has ended, or after trouble.
 const SOON: TimeDelta = TimeDelta::seconds(1);
 /// How long at least between two readings.
 const GAP_MIN: TimeDelta = TimeDelta::seconds(5);
 /// How long positions may lag behind orders at the broker.
-const LAG: TimeDelta = TimeDelta::seconds(10);
+pub(crate) const LAG: TimeDelta = TimeDelta::seconds(10);
 /// So many failures in a row are a burst.
 const TROUBLE_MAX: u32 = 3;
 /// The cause on record of a line whose fee in coin was corrected.
@@ -208,6 +208,7 @@ impl Desk {
         reconciliation.trouble = 0;
         self.view.failing = false;
         self.compare(false, now);
+        self.look_for_late(now);
         self.watch_by_positions(now);
         self.protect_all(now);
     }
@@ -219,11 +220,7 @@ impl Desk {
         let mut open = BTreeSet::new();
         for order in orders {
             let ours = ClientOrderId::parse_ours(&order.client_order_id);
-            let is_ours = |id: &ClientOrderId| {
-                let given_up = self.given_up.iter().any(|order| order.id() == id);
-                self.orders.contains_key(id) || given_up
-            };
-            if ours.is_some_and(|id| is_ours(&id)) {
+            if ours.is_some_and(|id| self.orders.contains_key(&id) || self.is_given_up(&id)) {
                 open.insert(order.client_order_id.clone());
                 self.on_pushed(order, now);
                 continue;
@@ -301,6 +298,8 @@ impl Desk {
         }
         let asked = told.sequence;
         self.disturbed.retain(|_, sequence| *sequence >= asked);
+        self.doubts
+            .retain(|asset, _| differing.iter().any(|(of, ..)| of == asset));
         for (asset, held, value) in differing {
             self.note_mark(&asset, held, value);
             self.settle_difference(&asset, held, starting, now);
@@ -348,7 +347,13 @@ impl Desk {
         }
     }
 
-    fn settle_difference(&mut self, asset: &Symbol, held: Decimal, starting: bool, now: Timestamp) {
+    pub(crate) fn settle_difference(
+        &mut self,
+        asset: &Symbol,
+        held: Decimal,
+        starting: bool,
+        now: Timestamp,
+    ) {
         let stop = self.resting_stop(asset);
         let stop_unseen = stop.is_some_and(|id| !self.reconciliation.open.contains(id.as_str()));
         if self.has_order_beside_stop(asset) || stop_unseen {
@@ -379,15 +384,12 @@ impl Desk {
             self.reconcile_soon_live(now + LAG);
             return;
         }
-        // It may have opened what is too much, or closed what is missing.
-        if !starting && self.look_for_given_up(asset, now) {
-            self.reconcile_soon_live(now + RETRY);
-            return;
+        if !self.is_in_doubt(asset, held, now) {
+            self.correct(asset, held, now);
         }
-        self.correct(asset, held, now);
     }
 
-    fn reconcile_soon_live(&mut self, at: Timestamp) {
+    pub(crate) fn reconcile_soon_live(&mut self, at: Timestamp) {
         if !self.paced {
             self.reconciliation.sooner(at);
         }
@@ -454,7 +456,7 @@ impl Desk {
 }
 
 /// Whether a difference is a fee in coin that was not as expected.
-fn is_fee(asset: &Symbol, ours: Decimal, difference: Decimal) -> bool {
+pub(crate) fn is_fee(asset: &Symbol, ours: Decimal, difference: Decimal) -> bool {
     asset.class() == AssetClass::Crypto
         && !ours.is_zero()
         && !difference.is_zero()

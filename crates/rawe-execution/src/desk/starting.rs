@@ -71,6 +71,7 @@ impl Desk {
         self.by_asset.clear();
         self.ended.clear();
         self.given_up.clear();
+        self.doubts.clear();
         self.held.clear();
         self.touched.clear();
         self.disturbed.clear();
@@ -99,6 +100,9 @@ impl Desk {
         for order in open.into_values() {
             self.take_up(order, &folded);
         }
+        let given_up = folded.orders.values().filter(|order| order.given_up);
+        let given_up = given_up.map(|order| self.lived(order.clone(), &folded));
+        self.watch_given_up(given_up.collect(), now);
         self.starting = Some(Starting {
             begun: true,
             folded,
@@ -296,6 +300,9 @@ impl Desk {
             self.adopt_open(asset, &open, now);
             self.forget_foreign_past(asset, orders, now);
         }
+        // What was adopted is no order of others.
+        self.take_open_orders(open, now);
+        self.drop_dust(now);
         self.compare(true, now);
         concerned.extend(self.held.iter().cloned());
         for asset in &concerned {
@@ -458,15 +465,6 @@ impl Desk {
         let fields = vec![("asset", asset.to_string())];
         let message = format!("the journal's position in {asset} is not of this account");
         self.notice(NoticeLevel::Warn, "position_forgotten", fields, message);
-    }
-
-    fn drop_trade(&mut self, asset: &Symbol) {
-        self.held.remove(asset);
-        self.exits.forget(asset);
-        self.books.change(asset, |line| {
-            line.trade = None;
-            line.stop_price = None;
-        });
     }
 
     fn tell_resumed(&mut self) {

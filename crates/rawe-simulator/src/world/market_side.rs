@@ -140,6 +140,10 @@ impl World {
     pub(crate) fn push(&mut self, changed: &Changed) {
         if self.net.chance(self.faults.update_lost) {
             self.coverage.add("updates_lost", 1);
+            let owner = self.broker.orders.get(changed.place).map(|o| o.owner);
+            if owner == Some(Owner::Foreign) {
+                self.news_break();
+            }
             return;
         }
         let copies = if self.net.chance(self.faults.update_repeated) {
@@ -154,6 +158,17 @@ impl World {
             let event = DeskEvent::OrderUpdate(Box::new(changed.report.clone()));
             let boot = self.boot;
             self.tell_later(boot, after, Input::Desk(event));
+        }
+    }
+
+    /// What others do is not asked for order by order: where news of it are lost, their connection
+    /// has broken, which both ends notice.
+    fn news_break(&mut self) {
+        self.coverage.add("news_broken", 1);
+        let boot = self.boot;
+        for (millis, flows) in [(1, false), (5_000, true)] {
+            let event = Input::Desk(DeskEvent::OrderNewsFlow(flows));
+            self.tell_later(boot, TimeDelta::milliseconds(millis), event);
         }
     }
 

@@ -3,6 +3,7 @@
 mod control;
 mod deciding;
 mod exits;
+mod explaining;
 mod interleavings;
 mod orders;
 mod reconciling;

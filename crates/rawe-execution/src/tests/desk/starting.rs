@@ -200,13 +200,12 @@ fn another_account_does_not_know_our_positions() {
 }
 
 #[test]
-fn another_run_begins_with_nothing_and_ignores_late_answers() {
+fn another_start_ignores_late_answers() {
     let mut driver = ready();
     driver.paced = true;
     driver.give(DeskEvent::Paced(true));
     open(&mut driver, "AAPL");
     driver.give_only(DeskEvent::AssetWanted(symbol("MSFT")));
-    driver.desk.set_deployment("test/run-2".into());
     driver.broker.trade_elsewhere(&symbol("AAPL"), dec("-10"));
     driver.give_only(DeskEvent::Started(vec![]));
     // An answer to the first run comes late and says the opposite of the truth.
@@ -219,15 +218,31 @@ fn another_run_begins_with_nothing_and_ignores_late_answers() {
     assert_eq!(driver.desk.state().0, TradingState::Active);
     assert_eq!(driver.desk.books().quantity(&symbol("AAPL")), dec("0"));
     driver.clear();
+    open(&mut driver, "MSFT");
+    assert_eq!(driver.desk.books().quantity(&symbol("MSFT")), dec("10"));
+}
+
+#[test]
+fn another_run_has_another_name_and_begins_with_nothing() {
+    let mut driver = ready();
     open(&mut driver, "AAPL");
-    let ids: Vec<_> = driver
-        .broker
-        .sent()
-        .iter()
-        .map(|o| o.client_order_id.clone())
-        .collect();
-    assert_eq!(ids.len(), 2);
-    assert_ne!(ids[0], ids[1], "another run, another name");
+    driver.broker.trade_elsewhere(&symbol("AAPL"), dec("-10"));
+    let mut renamed = settings();
+    renamed.deployment = "test/run-2".into();
+    let (broker, journal) = (driver.broker.clone(), MemoryJournal::default());
+    let mut next = DeskDriver::with(renamed, broker, journal, driver.now);
+    next.paced = true;
+    next.give(DeskEvent::Paced(true));
+    next.start();
+    assert_eq!(next.desk.books().quantity(&symbol("AAPL")), dec("0"));
+    open(&mut next, "AAPL");
+    let sent = next.broker.sent().into_iter();
+    let ids: Vec<_> = sent.map(|order| order.client_order_id).collect();
+    let asset = symbol("AAPL");
+    let first = |name: &str| {
+        rawe_core::DecisionId::derive(name, &asset, Purpose::Open, None).client_order_id()
+    };
+    assert_eq!(ids, [first("test"), first("test/run-2")]);
 }
 
 /// Without a price of its own a position counts as the broker values it, not at its old fills.
