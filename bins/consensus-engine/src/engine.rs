@@ -114,7 +114,14 @@ impl Engine {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
-                Some(answer) = ears.answers.recv() => self.on_answer(answer),
+                Some(answer) = ears.answers.recv() => {
+                    self.on_answer(answer);
+                    let mut taken = 1;
+                    while taken < BURST && let Ok(answer) = ears.answers.try_recv() {
+                        self.on_answer(answer);
+                        taken += 1;
+                    }
+                }
                 Some(event) = ears.signals.recv() => {
                     // Before what may become an order: the file counts from the moment it is there.
                     self.look_at_file();
@@ -202,6 +209,7 @@ impl Engine {
     /// What has to be done every now and then.
     pub(crate) fn on_tick(&mut self) -> anyhow::Result<()> {
         self.look_at_file();
+        self.write_batches();
         if !self.time.is_paced() {
             self.give(Input::Tick);
         }

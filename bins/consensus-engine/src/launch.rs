@@ -409,6 +409,7 @@ impl Engine {
     async fn drain(&mut self, ears: &mut Ears) {
         let deadline = Instant::now() + DRAIN_LIMIT;
         self.perform();
+        self.write_batches();
         while !self.collective.is_settled() {
             match timeout_at(deadline, ears.answers.recv()).await {
                 Ok(Some(answer)) => self.on_answer(answer),
@@ -424,6 +425,8 @@ impl Engine {
             }
             self.perform();
         }
+        self.write_batches();
+        self.perform();
         self.publisher.flush().await;
         self.tell_heart();
         tracing::info!(event = "engine_stopped", at = %wall_now(), "the engine has ended");

@@ -2,6 +2,7 @@
 
 use rawe_collective::{Input, Output};
 use rawe_execution::broker::OrderRequest;
+use rawe_execution::journal::JournalEntry;
 
 use crate::engine::Engine;
 use crate::notices;
@@ -9,20 +10,31 @@ use crate::writer::Batch;
 
 impl Engine {
     /// Performs everything that waits, and what follows from the journal's answers. All batches of
-    /// a burst are one transaction.
+    /// a burst are one transaction; those that nothing waits for join the next one.
     pub(crate) fn perform(&mut self) {
         loop {
             while let Some(output) = self.outbox.pop_front() {
                 self.perform_one(output);
             }
-            if self.batches.is_empty() {
+            if self.batches_may_wait() {
                 return;
             }
-            let batches = std::mem::take(&mut self.batches);
-            for answer in self.writer.write(batches) {
-                self.give(Input::Desk(answer));
-            }
+            self.write_batches();
         }
+    }
+
+    /// Writes what is to be written; what follows is in the outbox then.
+    pub(crate) fn write_batches(&mut self) {
+        let batches = std::mem::take(&mut self.batches);
+        for answer in self.writer.write(batches) {
+            self.give(Input::Desk(answer));
+        }
+    }
+
+    /// Whether nothing is lost by writing at the next tick. A replay's time waits for every answer.
+    fn batches_may_wait(&self) -> bool {
+        let may_wait = |batch: &Batch| batch.entries.iter().all(JournalEntry::may_wait);
+        self.batches.is_empty() || (!self.time.is_paced() && self.batches.iter().all(may_wait))
     }
 
     fn perform_one(&mut self, output: Output) {

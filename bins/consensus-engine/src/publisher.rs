@@ -9,13 +9,16 @@ use rawe_bus::{Bus, StreamAppend};
 use rawe_core::channels::STREAM_LENGTH_MAX;
 use rawe_runtime::Heart;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 /// How many messages wait at most: ten minutes of a very busy collective.
 const QUEUE_LENGTH: usize = 8_192;
 /// How many messages go out in one round trip at most.
 const BATCH_LENGTH: usize = 256;
+/// How long a message waits for others to share its round trip, so that on a busy day orders do
+/// not queue behind the writing of what is only for readers.
+const GATHER: Duration = Duration::from_millis(10);
 /// How long to wait before the bus is tried again.
 const RETRY_WAIT: Duration = Duration::from_millis(500);
 /// How long a flush may take before the engine goes on without it.
@@ -75,13 +78,31 @@ impl Publisher {
     }
 }
 
+/// Waits for a message and, for a moment, for those after it. A flush is written at once.
+async fn gather(waiting: &mut mpsc::Receiver<Item>, items: &mut Vec<Item>) -> bool {
+    let Some(first) = waiting.recv().await else {
+        return false;
+    };
+    let deadline = Instant::now() + GATHER;
+    let mut next = Some(first);
+    while let Some(item) = next {
+        let urgent = matches!(item, Item::Flush(_));
+        items.push(item);
+        if urgent || items.len() >= BATCH_LENGTH {
+            break;
+        }
+        next = timeout_at(deadline, waiting.recv()).await.ok().flatten();
+    }
+    true
+}
+
 async fn write_all(
     bus: Arc<dyn Bus>,
     mut waiting: mpsc::Receiver<Item>,
     shutdown: CancellationToken,
 ) {
     let mut items = Vec::with_capacity(BATCH_LENGTH);
-    while waiting.recv_many(&mut items, BATCH_LENGTH).await > 0 {
+    while gather(&mut waiting, &mut items).await {
         let mut flushes = Vec::new();
         let mut appends: Vec<StreamAppend<'static>> = Vec::new();
         for item in items.drain(..) {

@@ -59,6 +59,9 @@ impl Writer {
 
     /// Takes batches in their order; gives back the answers that are there at once.
     pub(crate) fn write(&self, batches: Vec<Batch>) -> Vec<DeskEvent> {
+        if batches.is_empty() {
+            return Vec::new();
+        }
         match self {
             Self::Inline(journal) => commit(journal, batches),
             Self::Thread(sender) => {

@@ -15,6 +15,7 @@ use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 use url::Url;
 
 use rawe_core::Timestamp;
@@ -32,10 +33,20 @@ const RETRY_WAIT_MS: u64 = 250;
 /// An idle connection is dropped before a server would, so that no order meets a dead one.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How many reads are under way at once at most: more only open more connections to a server that
+/// answers no faster. Hundreds of questions a second still pass over a slow line.
+const READS_MAX: usize = 8;
+/// How many orders and cancellations are under way at once at most. They never wait behind reads.
+const WRITES_MAX: usize = 64;
+/// How many connections stay open for the next burst.
+const IDLE_MAX: usize = 32;
+
 /// A client of one base URL. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Http {
     client: reqwest::Client,
+    reads: Arc<Semaphore>,
+    writes: Arc<Semaphore>,
     base: Url,
     limiter: Option<Arc<DefaultDirectRateLimiter>>,
     watch: Arc<RateWatch>,
@@ -68,6 +79,8 @@ impl Http {
         Ok(
             [&settings.trading_url, &settings.data_url].map(|base| Self {
                 client: client.clone(),
+                reads: Arc::new(Semaphore::new(READS_MAX)),
+                writes: Arc::new(Semaphore::new(WRITES_MAX)),
                 base: base.clone(),
                 limiter: settings
                     .requests_per_minute(base)
@@ -96,6 +109,13 @@ impl Http {
 
     /// Sends once.
     async fn once(&self, method: Method, url: Url, body: Option<Vec<u8>>) -> Result<Answer, Fault> {
+        let lanes = if method == Method::GET {
+            &self.reads
+        } else {
+            &self.writes
+        };
+        // Nobody closes them, and without a place the request would only go out sooner.
+        let _place = lanes.acquire().await.ok();
         if let Some(limiter) = &self.limiter {
             limiter.until_ready().await;
         }
@@ -283,6 +303,7 @@ fn connect(settings: &Settings) -> Result<reqwest::Client, ClientError> {
         .read_timeout(settings.read_timeout)
         .timeout(settings.total_timeout)
         .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_MAX)
         .tcp_nodelay(true);
     if is_loopback(&settings.trading_url) && is_loopback(&settings.data_url) {
         builder = builder.no_proxy();

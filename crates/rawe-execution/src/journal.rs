@@ -96,6 +96,14 @@ pub enum JournalEntry {
     Control(ControlRecord),
 }
 
+impl JournalEntry {
+    /// Whether the entry may reach the journal some moments later: the broker tells it again to a
+    /// start that does not find it.
+    pub fn may_wait(&self) -> bool {
+        matches!(self, Self::Submission { .. } | Self::Report { .. })
+    }
+}
+
 /// One line of the books: what is ours in an asset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PositionRecord {

@@ -1,10 +1,11 @@
 //! From a decision to an order that is being put on record: what is known is used, only what is
 //! missing or stale is asked for, and the gate has the last word.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use rawe_core::{
-    AssetClass, ClientOrderId, Direction, ExitReason, Purpose, RoundRecord, Symbol, Timestamp,
-    TradeVote,
+    AssetClass, Direction, ExitReason, Purpose, RoundRecord, Symbol, Timestamp, TradeVote,
 };
 use rust_decimal::Decimal;
 
@@ -51,8 +52,22 @@ impl Desk {
             attempts: 0,
             price_asked: false,
         };
+        let asset = pending.asset().clone();
+        self.deciding.entry(asset).or_default().insert(number);
         self.decisions.insert(number, pending);
         self.awake.insert(number);
+    }
+
+    /// A decision has become an order, or nothing.
+    fn drop_decision(&mut self, number: u64, decision: &Decision) {
+        self.void_after.remove(&(decision.void_after, number));
+        let asset = &decision.record.asset;
+        if let Some(numbers) = self.deciding.get_mut(asset) {
+            numbers.remove(&number);
+            if numbers.is_empty() {
+                self.deciding.remove(asset);
+            }
+        }
     }
 
     pub(crate) fn wake_all(&mut self) {
@@ -61,8 +76,8 @@ impl Desk {
 
     /// Whether a decision for the asset is queued that came before `number`.
     pub(crate) fn is_deciding(&self, asset: &Symbol, number: u64) -> bool {
-        let mut earlier = self.decisions.range(..number);
-        earlier.any(|(_, pending)| pending.asset() == asset)
+        let first = self.deciding.get(asset).and_then(BTreeSet::first);
+        first.is_some_and(|first| *first < number)
     }
 
     /// Looks at the decisions for which something has changed. In a replay one is taken to its end
@@ -97,13 +112,11 @@ impl Desk {
                 self.decisions.insert(number, pending);
             }
             Ok(Some(approved)) => {
-                self.void_after
-                    .remove(&(pending.decision.void_after, number));
+                self.drop_decision(number, &pending.decision);
                 self.commit_order(pending, approved, now);
             }
             Err(refusal) => {
-                self.void_after
-                    .remove(&(pending.decision.void_after, number));
+                self.drop_decision(number, &pending.decision);
                 self.refuse(pending, &refusal, now);
             }
         }
@@ -259,7 +272,7 @@ impl Desk {
             notional: decision.record.notional.unwrap_or_default(),
             quantity_limit: self.limit_to_ours(asset, ours, foreign, position.as_ref()),
         };
-        let (sent, opened) = self.rates(now);
+        let (sent, opened) = self.rates.counts(now);
         let account = self.view.account.as_ref().map(|told| &told.value);
         let gate_input = GateInput {
             now,
@@ -304,28 +317,6 @@ impl Desk {
         shared.then(|| ours.abs())
     }
 
-    /// Orders of the last minute and openings of the last hour.
-    pub(crate) fn rates(&mut self, now: Timestamp) -> (usize, usize) {
-        let (minute, hour) = (now - TimeDelta::minutes(1), now - TimeDelta::hours(1));
-        while self.sent.front().is_some_and(|at| *at <= minute) {
-            self.sent.pop_front();
-        }
-        while self.openings.front().is_some_and(|(at, _)| *at <= hour) {
-            self.openings.pop_front();
-        }
-        (self.sent.len(), self.openings.len())
-    }
-
-    /// Counts an opening among those of its hour, once. One that was given up and landed after all,
-    /// or that only the broker tells, comes out of its turn.
-    pub(crate) fn count_opening(&mut self, at: Timestamp, id: &ClientOrderId) {
-        if self.openings.iter().any(|(_, other)| other == id) {
-            return;
-        }
-        let place = self.openings.partition_point(|(other, _)| *other <= at);
-        self.openings.insert(place, (at, id.clone()));
-    }
-
     /// Puts the round and the intent on record, in one batch: no order without its votes.
     fn commit_order(&mut self, pending: Pending, approved: ApprovedOrder, now: Timestamp) {
         let Decision {
@@ -345,10 +336,10 @@ impl Desk {
         let notional = approved.notional();
         if purpose == Purpose::Open {
             record.notional = Some(notional.round_dp(2));
-            self.count_opening(now, &id);
+            self.rates.note_opening(now, &id);
             self.view.reserve(&id, approved.reserved());
         }
-        self.sent.push_back(now);
+        self.rates.note_sent(now);
         let round_id = record.round_id.clone();
         let votes = votes_of(&record);
         let submission = Submission::new(approved, decision_id, round_id, now);
@@ -449,8 +440,7 @@ impl Desk {
             };
             if let Some(refusal) = refused {
                 if let Some(pending) = self.decisions.remove(&number) {
-                    self.void_after
-                        .remove(&(pending.decision.void_after, number));
+                    self.drop_decision(number, &pending.decision);
                     self.refuse(pending, &refusal, now);
                 }
             } else {

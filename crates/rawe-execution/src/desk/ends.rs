@@ -37,7 +37,7 @@ impl Desk {
             self.wake_all();
         }
         if order.purpose() == Purpose::Open && order.filled.is_zero() {
-            self.openings.retain(|(_, other)| other != id);
+            self.rates.forget_opening(id);
         }
         let end = order.submission.end().cloned();
         match end {
@@ -161,7 +161,7 @@ impl Desk {
         (order.votes, order.exit) = (before.votes.clone(), before.exit);
         let decided_at = order.submission.intent().decided_at;
         if order.purpose() == Purpose::Open {
-            self.count_opening(decided_at, id);
+            self.rates.note_opening(decided_at, id);
         }
         let stray = order.rests() && !self.held.contains(&asset);
         self.insert_order(id.clone(), asset, order);

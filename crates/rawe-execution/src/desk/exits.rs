@@ -450,7 +450,7 @@ impl Desk {
         let approved = self.gate.check_resting(&gate_input, quantity, kind)?;
         let trade = self.books.line(asset).and_then(|line| line.trade.as_ref());
         let round = trade.map_or_else(String::new, |trade| trade.opening_round.clone());
-        self.sent.push_back(now);
+        self.rates.note_sent(now);
         let submission = Submission::new(approved, id, round, now);
         let order = LiveOrder::new(submission, direction).made_by_desk(true);
         self.take_order(order, Decimal::ZERO);

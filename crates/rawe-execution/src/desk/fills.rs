@@ -69,7 +69,8 @@ impl Desk {
             };
             self.book_fill(fill, &origin, now);
             if ended.order.purpose() == Purpose::Open {
-                self.count_opening(ended.order.submission.intent().decided_at, id);
+                self.rates
+                    .note_opening(ended.order.submission.intent().decided_at, id);
             }
             let fields = vec![
                 ("client_order_id", id.to_string()),

@@ -15,6 +15,7 @@ use crate::desk::Desk;
 use crate::desk::books::{Line, OpenTrade, Origin};
 use crate::desk::deciding::{direction_of, votes_of};
 use crate::desk::orders::LiveOrder;
+use crate::desk::rates::Rates;
 use crate::desk::reconciling::FEE_CORRECTED;
 use crate::journal::{Intent, JournalEntry, PositionRecord, Resolution};
 use crate::submission::Submission;
@@ -75,22 +76,17 @@ impl Desk {
         self.books.turn_day(now);
         self.restore_trades(&folded);
         let (minute, hour) = (now - TimeDelta::minutes(1), now - TimeDelta::hours(1));
-        let mut openings = Vec::new();
-        let mut sent = Vec::new();
+        self.rates = Rates::default();
         for (id, order) in &folded.orders {
             let at = order.intent.decided_at;
             let came_to_nothing = order.ended.is_some() && order.filled.is_zero();
             if at > hour && order.intent.purpose == Purpose::Open && !came_to_nothing {
-                openings.push((at, id.clone()));
+                self.rates.note_opening(at, id);
             }
             if at > minute {
-                sent.push(at);
+                self.rates.note_sent(at);
             }
         }
-        openings.sort();
-        sent.sort();
-        self.openings = openings.into();
-        self.sent = sent.into();
         folded
     }
 

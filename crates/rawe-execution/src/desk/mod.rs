@@ -17,6 +17,7 @@ mod folding;
 mod orders;
 mod past;
 mod polls;
+mod rates;
 mod reconciling;
 mod settings;
 mod starting;
@@ -45,6 +46,7 @@ use explaining::{Doubt, NewsFlow};
 use orders::{EndedOrder, LiveOrder};
 use past::Past;
 use polls::Polls;
+use rates::Rates;
 use reconciling::Reconciliation;
 use starting::Starting;
 use view::View;
@@ -72,6 +74,8 @@ pub struct Desk {
     past: Past,
     polls: Polls,
     decisions: BTreeMap<u64, Pending>,
+    /// The numbers of the decisions for each asset.
+    deciding: BTreeMap<Symbol, BTreeSet<u64>>,
     decided: u64,
     awake: BTreeSet<u64>,
     waiters: BTreeMap<Question, Vec<u64>>,
@@ -89,8 +93,7 @@ pub struct Desk {
     touched: BTreeMap<Symbol, (u64, Timestamp)>,
     /// Assets in which others have traded since positions were compared: the event that told it.
     disturbed: BTreeMap<Symbol, u64>,
-    sent: VecDeque<Timestamp>,
-    openings: VecDeque<(Timestamp, ClientOrderId)>,
+    rates: Rates,
     wanted: BTreeSet<Symbol>,
     exits: ExitState,
     reconciliation: Reconciliation,
@@ -119,6 +122,7 @@ impl Desk {
             past: Past::default(),
             polls: Polls::default(),
             decisions: BTreeMap::new(),
+            deciding: BTreeMap::new(),
             decided: 0,
             awake: BTreeSet::new(),
             waiters: BTreeMap::new(),
@@ -132,8 +136,7 @@ impl Desk {
             held: BTreeSet::new(),
             touched: BTreeMap::new(),
             disturbed: BTreeMap::new(),
-            sent: VecDeque::new(),
-            openings: VecDeque::new(),
+            rates: Rates::default(),
             wanted: BTreeSet::new(),
             exits: ExitState::default(),
             reconciliation: Reconciliation::default(),

@@ -330,7 +330,7 @@ impl Desk {
         );
         self.out.push(DeskEffect::Submit(Box::new(request)));
         if again {
-            self.sent.push_back(now);
+            self.rates.note_sent(now);
         }
     }
 

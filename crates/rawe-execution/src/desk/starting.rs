@@ -64,6 +64,7 @@ impl Desk {
         self.past = Past::default();
         self.polls = Polls::default();
         self.decisions.clear();
+        self.deciding.clear();
         self.awake.clear();
         self.waiters.clear();
         self.void_after.clear();
@@ -320,6 +321,8 @@ impl Desk {
         if self.control.flattens() {
             self.exits.awake = true;
         }
+        // Before the votes that have waited for their assets are counted.
+        self.tell_state();
         self.finish_all_wanted(now);
         self.ask_now(Question::PastOrders, now);
     }
@@ -378,7 +381,7 @@ impl Desk {
             self.entries.push(JournalEntry::Intent(intent.clone()));
         }
         if purpose == Purpose::Open {
-            self.count_opening(intent.decided_at, &id);
+            self.rates.note_opening(intent.decided_at, &id);
         }
         let submission = Submission::resume(intent);
         let mut live = LiveOrder::new(submission, direction).resumed(filled, value);
@@ -424,7 +427,7 @@ impl Desk {
                 }
                 let intent = intent_of(purpose, decision_id, order, now);
                 if purpose == Purpose::Open {
-                    self.count_opening(intent.decided_at, &id);
+                    self.rates.note_opening(intent.decided_at, &id);
                 }
                 self.entries.push(JournalEntry::Intent(intent.clone()));
                 let direction = direction_left_or_opened(purpose, order.side);
