@@ -6,7 +6,7 @@ use rawe_execution::broker::{OrderRequest, SubmitOutcome};
 use rawe_execution::desk::{Notice, NoticeLevel};
 
 /// Fields of the story of an order, as text.
-const KNOWN: [&str; 26] = [
+const KNOWN: [&str; 27] = [
     "asset",
     "decision_id",
     "client_order_id",
@@ -20,6 +20,7 @@ const KNOWN: [&str; 26] = [
     "notional",
     "quantity",
     "price",
+    "stop_price",
     "pnl",
     "status",
     "filled",
@@ -54,6 +55,7 @@ macro_rules! log {
             notional = text("notional"),
             quantity = text("quantity"),
             price = text("price"),
+            stop_price = text("stop_price"),
             pnl = text("pnl"),
             status = text("status"),
             filled = text("filled"),

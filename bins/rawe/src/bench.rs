@@ -4,6 +4,7 @@ mod clock;
 mod engine;
 mod path;
 mod report;
+mod signature;
 mod source;
 mod voting;
 
@@ -31,6 +32,8 @@ enum Subject {
     Engine(EngineArgs),
     /// Time from the vote that completes a quorum to the order, beside a bare relay in the same run
     Path(path::PathArgs),
+    /// What signing and checking a vote cost beside reading it
+    Signature(signature::SignatureArgs),
     /// The bare relay of `path`, which starts it by itself
     #[command(hide = true)]
     Relay(path::RelayArgs),
@@ -84,6 +87,7 @@ pub(crate) fn bench(args: &BenchArgs) -> anyhow::Result<()> {
     match &args.subject {
         Subject::Engine(args) => engine(args),
         Subject::Path(args) => path::path(args),
+        Subject::Signature(args) => signature::signature(args),
         Subject::Relay(args) => path::relay(args),
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn all_as_text(records: &Records, likeness: &Likeness) -> String {
         return "the journal has no votes yet\n".to_owned();
     }
     let mut text = format!(
-        "{} rounds, {} of them decisions; {} closed trades; {} changes of weights\n\n",
+        "{} rounds of votes, {} of which led to an order; {} closed trades; {} changes of weights\n\n",
         records.rounds,
         records.decisions,
         records.trades,

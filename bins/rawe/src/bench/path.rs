@@ -7,6 +7,7 @@
 mod board;
 mod endpoint;
 mod figures;
+mod heart;
 mod load;
 mod relay;
 mod subject;
@@ -39,8 +40,9 @@ const IN_FLIGHT: u64 = 400;
 /// What `rawe bench path` takes.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  \
-    rawe bench path --config config/bench.toml\n  \
-    rawe bench path --config config/bench.toml --durability synced --runs 3 --json > path.json\n\n\
+    rawe bench path\n  \
+    rawe bench path --durability written --secs 3 --runs 1          a first look, a minute\n  \
+    rawe bench path --votes 5 --rate 5000 --json > path.json\n\n\
     Absolute figures depend on the machine and on what else it does: read the ratios to the relay, \
     which ran in turn with the engine. It needs redis-server, and sends nothing beyond this machine.")]
 pub(crate) struct PathArgs {
@@ -53,12 +55,11 @@ pub(crate) struct PathArgs {
     /// Seconds of the paced part of each run; the other parts take a third of it each
     #[arg(long, value_name = "N", default_value_t = 10)]
     secs: u64,
-    /// How often relay and engine run in turn
+    /// How often relay and engine run in turn; each takes about three times --secs
     #[arg(long, value_name = "N", default_value_t = 5)]
     runs: u32,
-    /// What the journal must survive before an order leaves: `written` (the end of the process) or
-    /// `synced` (a power cut)
-    #[arg(long, value_enum, value_name = "MODE", default_value_t = DurabilityMode::Written)]
+    /// What the journal must survive before an order leaves
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = DurabilityMode::Both)]
     durability: DurabilityMode,
     /// Configuration of the engine; limits must be raised far, as in config/bench.toml
     #[arg(long, value_name = "FILE", default_value = "config/bench.toml")]
@@ -75,13 +76,17 @@ enum DurabilityMode {
     Written,
     /// A power cut
     Synced,
+    /// Measures one after the other
+    Both,
 }
 
 impl DurabilityMode {
-    fn as_str(self) -> &'static str {
+    /// The journal's modes to measure, as its configuration has them.
+    fn modes(self) -> &'static [&'static str] {
         match self {
-            Self::Written => "written",
-            Self::Synced => "synced",
+            Self::Written => &["written"],
+            Self::Synced => &["synced"],
+            Self::Both => &["written", "synced"],
         }
     }
 }
@@ -131,16 +136,20 @@ fn measure(
     roster: &Roster,
     folder: &std::path::Path,
 ) -> anyhow::Result<PathReport> {
-    let config = subject::configuration(&args.config, args.durability.as_str(), folder)?;
+    let mut kinds = vec![(Kind::Relay, args.config.clone(), "the relay".to_owned())];
+    for mode in args.durability.modes() {
+        let config = subject::configuration(&args.config, mode, folder)?;
+        kinds.push((Kind::Engine(mode), config, format!("the engine, {mode}")));
+    }
     let server = Server::start(folder)?;
-    let mut report = PathReport::new(args.rate, args.votes, args.durability.as_str());
+    let mut report = PathReport::new(args.rate, args.votes);
     for run in 0..args.runs {
-        for kind in [Kind::Relay, Kind::Engine] {
-            let name = format!("run {} of {}, {}", run + 1, args.runs, kind.name());
-            let figures = one_run(args, roster, &server, kind, &config, folder)
+        for (kind, config, subject) in &kinds {
+            let name = format!("run {} of {}, {subject}", run + 1, args.runs);
+            let figures = one_run(args, roster, &server, *kind, config, folder)
                 .with_context(|| format!("measuring {name}"))?;
             eprintln!("{name}: {}", figures.line());
-            report.add(kind, figures);
+            report.add(*kind, figures);
         }
     }
     Ok(report)

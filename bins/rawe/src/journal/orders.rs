@@ -3,6 +3,7 @@
 use rawe_execution::broker::Amount;
 use rawe_execution::journal::Resolution;
 use rawe_journal::JournalOrder;
+use rust_decimal::Decimal;
 
 use super::filter::FilterArgs;
 use super::{JournalArgs, time_text};
@@ -49,7 +50,7 @@ pub(crate) fn orders(args: &OrdersArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     println!(
-        "{:<19}  {:<9}  {:<5}  {:<4}  {:>14}  {:<26}  what came of it",
+        "{:<19}  {:<9}  {:<5}  {:<4}  {:>18}  {:<26}  what came of it",
         "market time", "asset", "for", "side", "amount", "client order id"
     );
     for order in &orders {
@@ -62,7 +63,7 @@ pub(crate) fn orders(args: &OrdersArgs) -> anyhow::Result<()> {
 fn line(order: &JournalOrder) -> String {
     let intent = &order.intent;
     format!(
-        "{:<19}  {:<9}  {:<5}  {:<4}  {:>14}  {:<26}  {}",
+        "{:<19}  {:<9}  {:<5}  {:<4}  {:>18}  {:<26}  {}",
         time_text(intent.decided_at),
         intent.order.symbol.as_str(),
         intent.purpose.to_string(),
@@ -85,6 +86,7 @@ pub(super) fn side_text(order: &JournalOrder) -> &'static str {
 pub(super) fn amount_text(amount: Amount) -> String {
     match amount {
         Amount::Notional(dollars) => format!("${}", dollars.normalize()),
+        Amount::Quantity(units) if units == Decimal::ONE => "1 unit".to_owned(),
         Amount::Quantity(units) => format!("{} units", units.normalize()),
     }
 }

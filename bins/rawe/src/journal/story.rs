@@ -16,6 +16,9 @@ use super::orders::{amount_text, fate, report_text, side_text};
 use super::{money, span_text, time_text};
 use crate::up::sentences::{decision, display_name};
 
+/// What a vote counts for where heads are counted, millionths.
+const EQUAL_VOICE: u64 = 1_000_000;
+
 /// The story of a round, line by line.
 pub(super) fn round_story(round: &RoundRecord) -> Vec<String> {
     let head = if round.outcome.is_decision() {
@@ -27,9 +30,15 @@ pub(super) fn round_story(round: &RoundRecord) -> Vec<String> {
             round.outcome.meaning()
         )
     };
+    // An exit by the standing votes has nothing but its reason, and the head says it.
+    let reason = if head.ends_with(&round.reason) {
+        String::new()
+    } else {
+        format!(": {}", round.reason)
+    };
     let mut lines = vec![
         format!("{}  {head}", time_text(round.closed)),
-        format!("  outcome    {}: {}", round.outcome, round.reason),
+        format!("  outcome    {}{reason}", round.outcome),
         format!("  round      {}", round.round_id),
     ];
     for direction in [Direction::Long, Direction::Short] {
@@ -43,7 +52,9 @@ pub(super) fn round_story(round: &RoundRecord) -> Vec<String> {
         }
     }
     if round.votes.is_empty() {
+        // Nobody was asked to vote here, so nobody's silence is told either.
         lines.push("  votes      none: the standing votes of a held position decided".to_owned());
+        return lines;
     }
     for (agent, absence) in &round.absences {
         lines.push(format!(
@@ -83,8 +94,14 @@ fn vote_text(vote: &RoundVote) -> String {
     } else {
         format!(" (story {})", vote.narrative_id)
     };
+    let counts = if vote.weight_millionths == EQUAL_VOICE {
+        String::new()
+    } else {
+        let voices = vote.weight_millionths as f64 / EQUAL_VOICE as f64;
+        format!(", counts {voices:.2}")
+    };
     format!(
-        "{}: {why}{story}; strength {:.2}, proposes {}, expects {}",
+        "{}: {why}{story}; strength {:.2}, proposes {}, expects {}{counts}",
         display_name(&vote.agent),
         vote.strength,
         money(vote.size),
@@ -140,7 +157,7 @@ pub(super) fn order_story(order: &JournalOrder) -> Vec<String> {
     let intent = &order.intent;
     let mut lines = vec![
         format!(
-            "  order      {} to {}: {} {} {}{}",
+            "  order      {} to {}: {} {} of {}{}",
             intent.order.client_order_id,
             intent.purpose,
             side_text(order),

@@ -29,13 +29,19 @@ pub(crate) fn sentence(line: &LogLine) -> String {
                 line.text("client_order_id")
             )
         }
-        "position_opened" => format!(
-            "{}: {} at ${}, {} in all",
-            line.message,
-            line.text("quantity"),
-            line.text("price"),
-            dollars(number("notional").unwrap_or_default())
-        ),
+        "position_opened" => {
+            let stop = number("stop_price").map_or_else(String::new, |_| {
+                format!("; left at ${} at the latest", line.text("stop_price"))
+            });
+            format!(
+                "{}: {} at ${}, {} in all{stop}",
+                line.message,
+                line.text("quantity"),
+                line.text("price"),
+                dollars(number("notional").unwrap_or_default())
+            )
+        }
+        "trading_state_changed" => trading(&line.text("state"), &line.text("reason")),
         "position_closed" | "position_reduced" => {
             let gain = number("pnl").map_or_else(
                 || "profit unknown".to_owned(),
@@ -55,6 +61,20 @@ pub(crate) fn sentence(line: &LogLine) -> String {
             )
         }
         _ => line.message.clone(),
+    }
+}
+
+/// What trading has become, and why.
+fn trading(state: &str, reason: &str) -> String {
+    let state = match state {
+        "Active" => "trading is allowed",
+        "Reducing" => "positions are only made smaller",
+        _ => "trading is halted",
+    };
+    if reason.is_empty() {
+        state.to_owned()
+    } else {
+        format!("{state}: {reason}")
     }
 }
 

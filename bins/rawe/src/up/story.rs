@@ -52,6 +52,9 @@ const ONCE_FOR: [(&str, &[&str]); 4] = [
     ("class_closed", &["class", "expected_net_bp"]),
     ("replay_ended", &[]),
 ];
+/// Told whenever it says another state than the last time, however soon: the last that a person
+/// read must be true.
+const STATE_EVENT: &str = "trading_state_changed";
 /// How many of them are remembered, before all are forgotten.
 const ONCE_REMEMBERED: usize = 10_000;
 
@@ -82,6 +85,7 @@ pub(crate) struct Story {
     misses_told: Option<Instant>,
     events: BTreeMap<(String, String), (Instant, u64)>,
     told_once: BTreeSet<String>,
+    trading: Option<String>,
     held: VecDeque<Held>,
 }
 
@@ -104,7 +108,13 @@ impl Story {
             return None;
         }
         let mut text = sentence(line);
-        if tone != Tone::Trade {
+        if line.event == STATE_EVENT {
+            let state = Some(line.text("state"));
+            if self.trading == state {
+                return None;
+            }
+            self.trading = state;
+        } else if tone != Tone::Trade {
             let key = (line.process.clone(), line.event.clone());
             let untold = match self.events.get_mut(&key) {
                 Some((last, untold)) if now.duration_since(*last) < EVENT_AGAIN => {
@@ -348,6 +358,44 @@ mod tests {
         );
         assert!(story.wrote(&risen("alpha-aggressor", "n1"), now).is_none());
         assert!(story.wrote(&risen("alpha-aggressor", "n2"), now).is_some());
+    }
+
+    #[test]
+    fn every_change_of_what_may_be_traded_is_told_once() {
+        let mut story = Story::default();
+        let now = Instant::now();
+        let changed = |state: &str, reason: &str| {
+            let fields = serde_json::json!({
+                "level": "info", "event": "trading_state_changed", "message": "m",
+                "state": state, "reason": reason,
+            });
+            LogLine::read("consensus-engine", &fields.to_string())
+        };
+        let mut told = |state, reason| {
+            let told = story.wrote(&changed(state, reason), now);
+            told.map(|told| told.text)
+        };
+        let words = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            told("Halted", "starting"),
+            words("trading is halted: starting")
+        );
+        assert_eq!(told("Halted", "starting: asking"), None);
+        assert_eq!(told("Active", ""), words("trading is allowed"));
+        assert_eq!(told("Halted", "a file"), words("trading is halted: a file"));
+    }
+
+    #[test]
+    fn a_new_position_tells_where_it_is_left() {
+        let fields = serde_json::json!({
+            "level": "info", "event": "position_opened", "message": "the collective holds AAPL",
+            "quantity": "3", "price": "100", "notional": "300", "stop_price": "70.5",
+        });
+        let line = LogLine::read("consensus-engine", &fields.to_string());
+        assert_eq!(
+            sentence(&line),
+            "the collective holds AAPL: 3 at $100, $300 in all; left at $70.5 at the latest"
+        );
     }
 
     #[test]

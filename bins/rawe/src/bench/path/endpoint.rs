@@ -1,16 +1,22 @@
 //! A broker that takes every order: the few answers of Alpaca's trading API that an engine asks for,
-//! from one thread a connection. It notes the arrival of each order and may answer late.
+//! from one thread a connection. It notes the arrival of each order and may answer late. Orders are
+//! taken and never filled; who asks for one again is told that it was cancelled.
 
+use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta};
 use rawe_runtime::wall_now;
 
 use super::board::Board;
+
+/// The orders taken, by our id: what was posted, and the number it got.
+type Taken = Arc<Mutex<HashMap<Vec<u8>, (Vec<u8>, u64)>>>;
 
 /// How much is read at once.
 const CHUNK: usize = 1 << 14;
@@ -29,10 +35,12 @@ impl Endpoint {
         let port = listener.local_addr()?.port();
         let delay_us = Arc::new(AtomicU64::new(0));
         let shared = delay_us.clone();
+        let taken = Taken::default();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (board, delay) = (board.clone(), shared.clone());
-                std::thread::spawn(move || serve(stream, &board, &delay));
+                let taken = taken.clone();
+                std::thread::spawn(move || serve(stream, &board, &delay, &taken));
             }
         });
         Ok(Self { port, delay_us })
@@ -50,7 +58,7 @@ impl Endpoint {
 }
 
 /// Answers one connection until it closes; whatever breaks it is the other side's matter.
-fn serve(mut stream: TcpStream, board: &Board, delay_us: &AtomicU64) {
+fn serve(mut stream: TcpStream, board: &Board, delay_us: &AtomicU64, taken: &Taken) {
     let _fast_anyway = stream.set_nodelay(true);
     let mut buffer: Vec<u8> = Vec::with_capacity(CHUNK);
     let mut chunk = vec![0; CHUNK];
@@ -65,9 +73,14 @@ fn serve(mut stream: TcpStream, board: &Board, delay_us: &AtomicU64) {
             let is_order = head.starts_with("POST /v2/orders");
             if is_order {
                 board.ordered(text_of(body, "symbol").unwrap_or_default(), arrived);
+                let id = text_of(body, "client_order_id").unwrap_or_default();
+                let order = (body.to_vec(), arrived);
+                let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+                taken.insert(id.to_vec(), order);
+                drop(taken);
                 pause(delay_us.load(Ordering::Relaxed));
             }
-            let (code, text) = answer(&head, body, arrived);
+            let (code, text) = answer(&head, body, arrived, taken);
             let response = format!(
                 "HTTP/1.1 {code}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}",
                 text.len()
@@ -118,13 +131,17 @@ pub(super) fn text_of<'a>(body: &'a [u8], field: &str) -> Option<&'a [u8]> {
     rest.get(..rest.iter().position(|byte| *byte == b'"')?)
 }
 
-fn answer(head: &str, body: &[u8], number: u64) -> (&'static str, String) {
+fn answer(head: &str, body: &[u8], number: u64, taken: &Taken) -> (&'static str, String) {
     let mut words = head.split(' ');
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
     let path = target.split('?').next().unwrap_or("");
     let ok = "200 OK";
     match (method, path) {
-        ("POST", "/v2/orders") => (ok, order(body, number)),
+        ("POST", "/v2/orders") => (ok, order(body, number, "accepted")),
+        ("GET", "/v2/orders:by_client_order_id") if known(target, taken).is_some() => {
+            let (body, number) = known(target, taken).unwrap_or_default();
+            (ok, order(&body, number, "canceled"))
+        }
         ("GET", "/v2/account") => (ok, ACCOUNT.to_owned()),
         ("GET", "/v2/clock") => (ok, clock()),
         ("GET", "/v2/orders" | "/v2/positions") => (ok, "[]".to_owned()),
@@ -156,8 +173,17 @@ fn asset(path: &str) -> String {
     )
 }
 
-/// The order as taken and never filled: positions would be another benchmark's matter.
-fn order(body: &[u8], number: u64) -> String {
+/// The order that a look-up asks for.
+fn known(target: &str, taken: &Taken) -> Option<(Vec<u8>, u64)> {
+    let id = target
+        .split(['?', '&'])
+        .find_map(|part| part.strip_prefix("client_order_id="))?;
+    let taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+    taken.get(id.as_bytes()).cloned()
+}
+
+/// The order as it was posted, never filled: positions would be another benchmark's matter.
+fn order(body: &[u8], number: u64, status: &str) -> String {
     let text = |field: &str, default: &str| {
         text_of(body, field).map_or_else(
             || default.to_owned(),
@@ -165,12 +191,24 @@ fn order(body: &[u8], number: u64) -> String {
         )
     };
     let at = wall_now().to_rfc3339_opts(SecondsFormat::Micros, true);
+    let amount = |field: &str| {
+        text_of(body, field).map_or_else(
+            || "null".to_owned(),
+            |text| format!("\"{}\"", String::from_utf8_lossy(text)),
+        )
+    };
+    let canceled = if status == "canceled" {
+        format!("\"{at}\"")
+    } else {
+        "null".to_owned()
+    };
     format!(
-        r#"{{"id":"61e69015-8549-4bfd-b9c3-{:012x}","client_order_id":"{}","created_at":"{at}","updated_at":"{at}","submitted_at":"{at}","filled_at":null,"expired_at":null,"canceled_at":null,"failed_at":null,"asset_id":"904837e3-3b76-47ec-b432-046db621571b","symbol":"{}","asset_class":"us_equity","notional":null,"qty":"{}","filled_qty":"0","filled_avg_price":null,"order_class":"","type":"{}","side":"{}","time_in_force":"{}","limit_price":null,"stop_price":null,"status":"accepted","extended_hours":false,"legs":null}}"#,
+        r#"{{"id":"61e69015-8549-4bfd-b9c3-{:012x}","client_order_id":"{}","created_at":"{at}","updated_at":"{at}","submitted_at":"{at}","filled_at":null,"expired_at":null,"canceled_at":{canceled},"failed_at":null,"asset_id":"904837e3-3b76-47ec-b432-046db621571b","symbol":"{}","asset_class":"us_equity","notional":{},"qty":{},"filled_qty":"0","filled_avg_price":null,"order_class":"","type":"{}","side":"{}","time_in_force":"{}","limit_price":null,"stop_price":null,"status":"{status}","extended_hours":false,"legs":null}}"#,
         number & 0xffff_ffff_ffff,
         text("client_order_id", "x"),
         text("symbol", "?"),
-        text("qty", "1"),
+        amount("notional"),
+        amount("qty"),
         text("type", "market"),
         text("side", "buy"),
         text("time_in_force", "day"),
@@ -197,9 +235,39 @@ mod tests {
             "GET /v2/clock H",
             "GET /v2/assets/AAAAA H",
         ] {
-            let (code, text) = answer(head, body, 7);
+            let (code, text) = answer(head, body, 7, &Taken::default());
             assert_eq!(code, "200 OK");
             serde_json::from_str::<serde_json::Value>(&text).unwrap();
         }
+    }
+
+    #[test]
+    fn an_order_is_echoed_as_it_was_posted_and_found_again() {
+        let body = br#"{"symbol":"AAAAB","notional":"12.5","client_order_id":"rawe-x"}"#;
+        let taken = Taken::default();
+        taken
+            .lock()
+            .unwrap()
+            .insert(b"rawe-x".to_vec(), (body.to_vec(), 7));
+        let read = |head: &str| {
+            let (code, text) = answer(head, body, 7, &taken);
+            (
+                code,
+                serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            )
+        };
+        let (_, posted) = read("POST /v2/orders H");
+        assert_eq!(
+            (&posted["notional"], &posted["qty"]),
+            (&"12.5".into(), &().into())
+        );
+        assert_eq!(posted["status"], "accepted");
+        let path = "GET /v2/orders:by_client_order_id?client_order_id=";
+        let (_, found) = read(&format!("{path}rawe-x H"));
+        assert_eq!(
+            (&found["id"], &found["status"]),
+            (&posted["id"], &"canceled".into())
+        );
+        assert_eq!(read(&format!("{path}rawe-y H")).0, "404 Not Found");
     }
 }

@@ -83,99 +83,176 @@ impl SubjectRun {
 pub(super) struct PathReport {
     rate: f64,
     votes: u8,
-    durability: &'static str,
     relay: Vec<SubjectRun>,
-    engine: Vec<SubjectRun>,
+    engines: Vec<EngineRuns>,
 }
 
-/// One row of the table: its name, and the figure in a run.
-type Row = (&'static str, fn(&SubjectRun) -> f64);
+/// The engine's runs in one mode of its journal.
+#[derive(Clone, Debug, Serialize)]
+struct EngineRuns {
+    durability: &'static str,
+    runs: Vec<SubjectRun>,
+    /// Of engine to relay, by figure.
+    ratios: Vec<Ratio>,
+}
+
+/// How many times the relay's figure the engine's is.
+#[derive(Clone, Debug, Serialize)]
+struct Ratio {
+    figure: &'static str,
+    /// The middle one of the runs that followed each other; missing where the relay has nothing.
+    median: Option<f64>,
+    /// Best run to best run.
+    best: Option<f64>,
+}
+
+/// One row of the table: its name, the figure in a run, and whether more of it is better.
+struct Row {
+    name: &'static str,
+    figure: fn(&SubjectRun) -> Option<f64>,
+    more_is_better: bool,
+}
+
+impl Row {
+    const fn less(name: &'static str, figure: fn(&SubjectRun) -> Option<f64>) -> Self {
+        Self {
+            name,
+            figure,
+            more_is_better: false,
+        }
+    }
+
+    fn of(&self, runs: &[SubjectRun]) -> Vec<f64> {
+        let figures = runs.iter().map(|run| (self.figure)(run));
+        figures.map(|value| value.unwrap_or(f64::NAN)).collect()
+    }
+
+    fn best(&self, values: &[f64]) -> Option<f64> {
+        let values = sorted(values);
+        let best = if self.more_is_better {
+            values.last()
+        } else {
+            values.first()
+        };
+        best.copied()
+    }
+
+    fn ratio(&self, relay: &[SubjectRun], engine: &[SubjectRun]) -> Ratio {
+        let (relay, engine) = (self.of(relay), self.of(engine));
+        let pairs = relay.iter().zip(&engine);
+        let ratios: Vec<f64> = pairs.map(|(relay, engine)| engine / relay).collect();
+        let best = self.best(&engine).zip(self.best(&relay));
+        let finite = |value: f64| value.is_finite().then_some(value);
+        Ratio {
+            figure: self.name,
+            median: median(&ratios).and_then(finite),
+            best: best.and_then(|(engine, relay)| finite(engine / relay)),
+        }
+    }
+}
 
 const ROWS: [Row; 9] = [
-    ("publish to order, p50, us", |run| run.paced.p50_us),
-    ("publish to order, p99, us", |run| run.paced.p99_us),
-    ("CPU a message, paced, us", |run| {
-        run.paced.cpu_us.unwrap_or(0.0)
+    Row::less("publish to order, p50, us", |run| Some(run.paced.p50_us)),
+    Row::less("publish to order, p99, us", |run| Some(run.paced.p99_us)),
+    Row::less("CPU a message, paced, us", |run| run.paced.cpu_us),
+    Row {
+        name: "messages/s, flat out",
+        figure: |run| Some(run.flat.messages_a_second),
+        more_is_better: true,
+    },
+    Row::less("CPU a message, flat out, us", |run| run.flat.cpu_us),
+    Row::less("p50 with a broker 20 ms late, us", |run| {
+        Some(run.slow.p50_us)
     }),
-    ("messages/s, flat out", |run| run.flat.messages_a_second),
-    ("CPU a message, flat out, us", |run| {
-        run.flat.cpu_us.unwrap_or(0.0)
+    Row::less("CPU with 5,000 held proposals, us", |run| run.held.cpu_us),
+    Row::less("peak memory, MiB", |run| {
+        Some(run.peak_kib? as f64 / 1024.0)
     }),
-    ("p50 with a broker 20 ms late, us", |run| run.slow.p50_us),
-    ("CPU with 5,000 held proposals, us", |run| {
-        run.held.cpu_us.unwrap_or(0.0)
-    }),
-    ("peak memory, MiB", |run| {
-        run.peak_kib.unwrap_or(0) as f64 / 1024.0
-    }),
-    ("rounds lost", |run| run.lost() as f64),
+    Row::less("rounds lost", |run| Some(run.lost() as f64)),
 ];
 
 impl PathReport {
-    pub(super) fn new(rate: f64, votes: u8, durability: &'static str) -> Self {
+    pub(super) fn new(rate: f64, votes: u8) -> Self {
         Self {
             rate,
             votes,
-            durability,
             relay: Vec::new(),
-            engine: Vec::new(),
+            engines: Vec::new(),
         }
     }
 
     pub(super) fn add(&mut self, kind: Kind, run: SubjectRun) {
-        match kind {
-            Kind::Relay => self.relay.push(run),
-            Kind::Engine => self.engine.push(run),
+        let durability = match kind {
+            Kind::Relay => return self.relay.push(run),
+            Kind::Engine(durability) => durability,
+        };
+        let same = |engine: &&mut EngineRuns| engine.durability == durability;
+        match self.engines.iter_mut().find(same) {
+            Some(engine) => engine.runs.push(run),
+            None => self.engines.push(EngineRuns {
+                durability,
+                runs: vec![run],
+                ratios: Vec::new(),
+            }),
+        }
+        for engine in &mut self.engines {
+            let ratios = ROWS.iter().map(|row| row.ratio(&self.relay, &engine.runs));
+            engine.ratios = ratios.collect();
         }
     }
 
-    /// Medians [least .. most] of both, and the median ratio of runs that followed each other.
+    /// For each mode medians [least .. most] of relay and engine, and their ratios.
     pub(super) fn table(&self) -> String {
         let mut text = format!(
-            "{} messages/s, {} votes a round, journal {}, {} runs in turn\n\n{:<36} {:>26} {:>26} {:>8} {:>10}\n",
+            "{} messages/s, {} votes a round, {} runs in turn; median [least .. most]\n",
             self.rate,
             self.votes,
-            self.durability,
-            self.engine.len(),
-            "median [least .. most]",
-            "relay",
-            "engine",
-            "ratio",
-            "best ratio"
+            self.relay.len()
         );
-        for (name, figure) in ROWS {
-            let relay: Vec<f64> = self.relay.iter().map(figure).collect();
-            let engine: Vec<f64> = self.engine.iter().map(figure).collect();
-            let pairs = relay.iter().zip(&engine);
-            let ratios: Vec<f64> = pairs.map(|(relay, engine)| engine / relay).collect();
+        for engine in &self.engines {
             text += &format!(
-                "{name:<36} {:>26} {:>26} {:>8.2} {:>10.2}\n",
-                spread(&relay),
-                spread(&engine),
-                median(&ratios),
-                least(&engine) / least(&relay)
+                "\n{:<34} {:>23} {:>23} {:>7} {:>7}\n",
+                format!("journal {}", engine.durability),
+                "relay",
+                "engine",
+                "ratio",
+                "of best"
             );
+            for (row, ratio) in ROWS.iter().zip(&engine.ratios) {
+                text += &format!(
+                    "{:<34} {:>23} {:>23} {:>7} {:>7}\n",
+                    row.name,
+                    spread(&row.of(&self.relay)),
+                    spread(&row.of(&engine.runs)),
+                    times(ratio.median),
+                    times(ratio.best)
+                );
+            }
+            text += &engine.closing();
         }
-        let held: Vec<f64> = self.engine.iter().filter_map(held_ratio).collect();
-        let late = self
-            .engine
-            .iter()
-            .map(|run| run.slow.p50_us / run.paced.p50_us);
-        let late: Vec<f64> = late.collect();
-        let wrong: u64 = self
-            .engine
-            .iter()
-            .map(|run| run.duplicates + run.early)
-            .sum();
-        text += &format!(
-            "\nengine with 5,000 held proposals: {:.2} times its CPU without\n\
-             engine with a broker 20 ms late: {:.2} times its p50 without\n\
-             orders twice or without a quorum: {wrong}\n",
-            median(&held),
-            median(&late)
-        );
         text
     }
+}
+
+impl EngineRuns {
+    /// What the engine is compared with itself, and what must not be.
+    fn closing(&self) -> String {
+        let held: Vec<f64> = self.runs.iter().filter_map(held_ratio).collect();
+        let runs = self.runs.iter();
+        let late: Vec<f64> = runs.map(|run| run.slow.p50_us / run.paced.p50_us).collect();
+        let runs = self.runs.iter();
+        let wrong: u64 = runs.map(|run| run.duplicates + run.early).sum();
+        format!(
+            "with 5,000 held proposals {} times its own CPU, with a broker 20 ms late {} times its \
+             own p50;\norders twice or without a quorum: {wrong}\n",
+            times(median(&held)),
+            times(median(&late))
+        )
+    }
+}
+
+fn times(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))
 }
 
 fn held_ratio(run: &SubjectRun) -> Option<f64> {
@@ -188,13 +265,9 @@ fn sorted(values: &[f64]) -> Vec<f64> {
     values
 }
 
-fn median(values: &[f64]) -> f64 {
+fn median(values: &[f64]) -> Option<f64> {
     let values = sorted(values);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-fn least(values: &[f64]) -> f64 {
-    sorted(values).first().copied().unwrap_or(f64::NAN)
+    values.get(values.len() / 2).copied()
 }
 
 fn spread(values: &[f64]) -> String {
@@ -242,13 +315,28 @@ mod tests {
             duplicates: 0,
             early: 0,
         };
-        let mut report = PathReport::new(1000.0, 3, "written");
+        let mut report = PathReport::new(1000.0, 3);
+        let mut faster = run.clone();
+        faster.flat.messages_a_second *= 2.0;
+        faster.paced.p50_us /= 2.0;
         report.add(Kind::Relay, run.clone());
-        report.add(Kind::Engine, run);
+        report.add(Kind::Engine("written"), run.clone());
+        report.add(Kind::Engine("synced"), run.clone());
+        report.add(Kind::Relay, run.clone());
+        report.add(Kind::Engine("written"), faster);
+        report.add(Kind::Engine("synced"), run);
         let table = report.table();
         assert!(
-            table.contains("1.00") && table.contains("without a quorum: 0"),
+            table.contains("journal written") && table.contains("journal synced"),
             "{table}"
         );
+        assert!(table.contains("without a quorum: 0"), "{table}");
+        let written = &report.engines[0];
+        assert_eq!(written.runs.len(), 2);
+        let best = |place: usize| written.ratios[place].best.unwrap();
+        // The best is the least time, and the most messages.
+        assert!(near(best(0), 0.5) && near(best(3), 2.0), "{table}");
+        assert!(near(report.engines[1].ratios[0].best.unwrap(), 1.0));
+        assert!(report.engines[1].ratios[8].best.unwrap() > 0.99);
     }
 }

@@ -12,6 +12,7 @@ use rawe_core::channels::SIGNAL_CHANNEL;
 use rawe_runtime::{new_boot_id, wall_now};
 
 use super::board::{Board, LONE_FROM, symbol_of};
+use super::heart::Heart;
 use super::wire::{command, connect};
 
 /// Assets voted on side by side.
@@ -74,6 +75,8 @@ pub(super) struct Sender {
     filler: String,
     out: Vec<u8>,
     completing: Vec<usize>,
+    /// Its agents live as long as it does.
+    _heart: Heart,
 }
 
 impl Sender {
@@ -96,10 +99,15 @@ impl Sender {
             boot: new_boot_id().to_string(),
             sequence: 0,
         });
+        let agents: Vec<Agent> = agents.collect();
+        let voters = roster.0.iter().zip(&agents);
+        let voters = voters.map(|(voter, agent)| (voter.id.clone(), agent.boot.clone()));
+        let heart = Heart::start(port, voters.collect())?;
         Ok(Self {
+            _heart: heart,
             stream,
             board: board.clone(),
-            agents: agents.collect(),
+            agents,
             votes,
             round: 0,
             lone: 0,

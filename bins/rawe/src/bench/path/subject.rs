@@ -40,7 +40,7 @@ pub(super) fn configuration(
     if let Some(journal) = journal.as_table_mut() {
         journal.insert("durability".to_owned(), durability.into());
     }
-    let own = folder.join("bench.toml");
+    let own = folder.join(format!("bench-{durability}.toml"));
     std::fs::write(&own, table.to_string())
         .with_context(|| format!("writing {}", own.display()))?;
     Ok(own)
@@ -108,18 +108,19 @@ fn end(child: &mut Child) {
     let _reaped = child.wait();
 }
 
-/// Which of the two.
+/// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Relay,
-    Engine,
+    /// With a journal of this durability.
+    Engine(&'static str),
 }
 
 impl Kind {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Relay => "relay",
-            Self::Engine => "engine",
+            Self::Engine(_) => "engine",
         }
     }
 }
@@ -146,7 +147,7 @@ impl Subject {
                 .args(["bench", "relay", "--channel", SIGNAL_CHANNEL])
                 .args(["--redis-port", &server.port.to_string()])
                 .args(["--endpoint-port", &endpoint.to_string()]),
-            Kind::Engine => {
+            Kind::Engine(_) => {
                 let journal = folder.join("journal");
                 if journal.exists() {
                     std::fs::remove_dir_all(&journal)?;
