@@ -254,6 +254,18 @@ pub struct PastOrders {
     pub complete: bool,
 }
 
+impl PositionReport {
+    /// What the position must be worth at least to tell a price, USD: a cent is a thousandth of it.
+    const VALUE_TOLD_MIN: Decimal = Decimal::TEN;
+
+    /// The price at which the broker values the position, USD a unit. Values are rounded: those of
+    /// dust tell none.
+    pub fn price_told(&self) -> Option<Decimal> {
+        let price = self.market_value.checked_div(self.quantity)?;
+        (self.market_value.abs() >= Self::VALUE_TOLD_MIN).then(|| price.round_dp(9))
+    }
+}
+
 /// A broker. `submit` never retries by itself; everything else only reads (or cancels).
 #[async_trait]
 pub trait Broker: std::fmt::Debug + Send + Sync {
@@ -285,4 +297,31 @@ pub trait Broker: std::fmt::Debug + Send + Sync {
     async fn submit(&self, order: &OrderRequest) -> SubmitOutcome;
     /// Asks to cancel an order; success means the request was taken.
     async fn cancel(&self, broker_order_id: &str) -> Result<(), BrokerError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_worth_too_little_tells_no_price() {
+        for (quantity, value, price) in [
+            ("2", "6256.54", Some("3128.27")),
+            ("-2", "-6256.54", Some("3128.27")),
+            ("0.000000025", "0.000078", None),
+            ("0.003", "9.38", None),
+            ("0.0032", "10.01", Some("3128.125")),
+            ("0", "0", None),
+        ] {
+            let number = |text: &str| text.parse::<Decimal>().unwrap();
+            let position = PositionReport {
+                symbol: Symbol::new("ETH/USD").unwrap(),
+                quantity: number(quantity),
+                quantity_available: number(quantity),
+                average_entry_price: Decimal::ZERO,
+                market_value: number(value),
+            };
+            assert_eq!(position.price_told(), price.map(number), "{quantity}");
+        }
+    }
 }

@@ -214,9 +214,15 @@ impl Submission {
         self.sends
     }
 
-    /// Whether the broker may have got it, now or in an earlier start.
-    pub fn may_have_left(&self) -> bool {
-        self.resumed || self.sends > 0
+    /// Whether the broker may still come to have an order that has ended without one: it was sent
+    /// and not found. A refusal at once is no such end; one of the second sending is, because it
+    /// says nothing of the first.
+    pub fn may_land(&self) -> bool {
+        match self.end {
+            Some(End::NeverSent(_)) => self.resumed || self.sends > 0,
+            Some(End::Rejected(_)) => self.sends > 1 || self.not_found > 0,
+            _ => false,
+        }
     }
 
     /// The first actions; also the way to go on with a submission that was put aside.

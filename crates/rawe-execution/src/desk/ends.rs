@@ -82,7 +82,7 @@ impl Desk {
         }
         if order.rests() {
             self.on_stop_lost(&asset, &reason, now);
-            self.remember_given_up(order, end);
+            self.remember_given_up(order);
             return;
         }
         if order.by_desk || order.purpose() == Purpose::Close {
@@ -94,7 +94,7 @@ impl Desk {
             record.reason = reason;
             record
         });
-        self.remember_given_up(order, end);
+        self.remember_given_up(order);
         if let Some(record) = &record {
             self.entries.push(JournalEntry::Round(record.clone()));
         }
@@ -106,11 +106,10 @@ impl Desk {
     }
 
     /// Remembers an order that was given up although it had been sent.
-    fn remember_given_up(&mut self, order: LiveOrder, end: &End) {
-        if !matches!(end, End::NeverSent(_)) || !order.submission.may_have_left() {
-            return;
+    fn remember_given_up(&mut self, order: LiveOrder) {
+        if order.submission.may_land() {
+            self.keep_given_up(order);
         }
-        self.keep_given_up(order);
     }
 
     pub(crate) fn keep_given_up(&mut self, order: LiveOrder) {

@@ -28,7 +28,7 @@ pub(crate) struct KnownOrder {
     pub(crate) value: Decimal,
     /// How it ended, if it did: whether it reached the broker.
     pub(crate) ended: Option<bool>,
-    /// Whether it was given up as not found, or not sent.
+    /// Whether it ended without an order at the broker, as far as could be found out.
     pub(crate) given_up: bool,
 }
 
@@ -113,7 +113,7 @@ impl Desk {
             } => {
                 if let Some(order) = folded.orders.get_mut(&client_order_id) {
                     order.ended = Some(matches!(resolution, Resolution::Terminal(_)));
-                    order.given_up = matches!(resolution, Resolution::NeverSent { .. });
+                    order.given_up = order.ended == Some(false);
                 }
             }
             JournalEntry::Trade(trade) => {

@@ -325,8 +325,7 @@ impl Desk {
         for (asset, position) in &told.value {
             let known = self.books.line(asset).and_then(|line| line.price);
             let old = known.is_none_or(|(_, at)| told.at - at >= INTERVAL);
-            let price = position.market_value.checked_div(position.quantity);
-            let price = price.filter(|_| old).map(|price| price.round_dp(9));
+            let price = position.price_told().filter(|_| old);
             prices.extend(price.map(|price| (asset.clone(), price, told.at)));
         }
         for (asset, price, at) in prices {

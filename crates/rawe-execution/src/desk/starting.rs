@@ -318,6 +318,10 @@ impl Desk {
         }
         self.watch_by_positions(now);
         self.reconciliation.begin_timer(now);
+        if !self.covers_others(now) {
+            // News began to flow after the positions were asked for.
+            self.reconcile_soon(now);
+        }
         if self.control.flattens() {
             self.exits.awake = true;
         }

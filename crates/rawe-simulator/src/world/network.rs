@@ -12,6 +12,10 @@ use crate::broker::{Owner, Refused};
 
 /// How long a client waits for an answer, milliseconds.
 const TIMEOUT_MS: i64 = 10_000;
+/// One in so many late orders is late by this factor.
+const LATE_FAR_IN: i64 = 4;
+/// Up to three minutes.
+const LATE_FAR: i32 = 20;
 
 impl World {
     fn is_out(&self) -> bool {
@@ -47,7 +51,12 @@ impl World {
         } else if self.net.chance(self.faults.submit_late) {
             self.coverage.add("submit_late", 1);
             // Late enough to meet the repetition of the same order, or to be met by it.
-            let late = timeout + Self::soon(&mut self.net, 1, 9_000);
+            let mut late = Self::soon(&mut self.net, 1, 9_000);
+            if late.num_milliseconds() % LATE_FAR_IN == 0 {
+                // Or so late that its sender has forgotten it if it forgets at all.
+                late = late * LATE_FAR;
+            }
+            let late = timeout + late;
             self.submitted(boot, timeout, id, unknown("timed out"));
             self.at(
                 late,

@@ -186,6 +186,25 @@ fn an_order_given_up_is_remembered_when_it_was_not_found_again() {
     }
 }
 
+/// The refusal of the second sending says nothing of the first.
+#[test]
+fn an_order_whose_repetition_was_refused_may_land() {
+    let mut driver = ready_with(watched());
+    let busy = crate::broker::Rejection {
+        status: 429,
+        code: None,
+        message: "rate limit exceeded".into(),
+    };
+    let faults = [SubmitFault::LostBefore, SubmitFault::Refuse(busy)];
+    driver.broker.script(faults);
+    open(&mut driver, "AAPL");
+    assert_eq!(refusals(&driver), [RoundOutcome::BrokerRejected]);
+    let lost = driver.broker.sent()[0].clone();
+    driver.broker.submit_now(&lost);
+    driver.pass(90);
+    assert_eq!(line(&driver, "AAPL"), (dec("10"), dec("0")));
+}
+
 /// A restart does not forget what may still be on its way.
 #[test]
 fn an_order_given_up_is_remembered_over_a_restart() {
