@@ -6,6 +6,7 @@ mod exits;
 mod explaining;
 mod interleavings;
 mod orders;
+mod polls;
 mod reconciling;
 mod starting;
 
