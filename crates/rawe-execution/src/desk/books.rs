@@ -66,6 +66,8 @@ pub struct Line {
     pub pending_long: Decimal,
     /// USD that orders under way may still sell, ours that open and foreign.
     pub pending_short: Decimal,
+    /// Coins that fees are expected to have taken: held or not, until positions tell.
+    fee_expected: Decimal,
     /// What a unit is valued at, USD.
     mark: Decimal,
 }
@@ -107,10 +109,16 @@ impl Line {
         let held = (self.quantity + self.foreign_quantity)
             .saturating_mul(self.mark)
             .round_dp(VALUE_DECIMALS);
+        // A broker that keeps less than expected leaves more than the books say.
+        let unsure = self
+            .fee_expected
+            .saturating_mul(self.mark)
+            .round_dp(VALUE_DECIMALS);
+        let pending_long = self.pending_long + unsure;
         Weight {
-            gross: held.abs() + self.pending_long + self.pending_short,
+            gross: held.abs() + pending_long + self.pending_short,
             net: held,
-            pending_long: self.pending_long,
+            pending_long,
             pending_short: self.pending_short,
         }
     }
@@ -285,6 +293,17 @@ impl Books {
         self.day_result += result;
     }
 
+    /// The broker's positions have told what its fees have left of an asset.
+    pub(crate) fn confirm_fee(&mut self, asset: &Symbol) {
+        self.change(asset, |line| line.fee_expected = Decimal::ZERO);
+    }
+
+    /// Whether coins are expected to have been kept as fees in an asset.
+    pub(crate) fn expects_fee(&self, asset: &Symbol) -> bool {
+        self.line(asset)
+            .is_some_and(|line| !line.fee_expected.is_zero())
+    }
+
     /// Corrects our units by a fee in coin that was not as expected.
     pub(crate) fn correct_fee(&mut self, asset: &Symbol, difference: Decimal) {
         let lost = self.change(asset, |line| {
@@ -310,6 +329,7 @@ impl Line {
         let buys = is_buy(fill.purpose, fill.direction);
         let units = if buys { fill.quantity } else { -fill.quantity };
         self.quantity += units - fill.fee_quantity;
+        self.fee_expected += fill.fee_quantity;
         self.last_fill = self.last_fill.max(Some(fill.at));
         match fill.purpose {
             Purpose::Open => {

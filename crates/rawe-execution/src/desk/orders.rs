@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use rawe_core::{
-    ClientOrderId, Direction, ExitReason, Purpose, RoundRecord, Symbol, Timestamp, TradeVote,
+    AssetClass, ClientOrderId, Direction, ExitReason, Purpose, RoundRecord, Symbol, Timestamp,
+    TradeVote,
 };
 use rust_decimal::Decimal;
 
@@ -302,16 +303,26 @@ impl Desk {
         let fit = self.view.is_young(now) && !(skew_counts && self.view.is_skewed());
         let over = self.gate.exceeded(&exposure);
         let fit = fit && over.is_none();
-        let allowed = self.may_send(purpose) && (fit || purpose != Purpose::Open);
-        let (_, why) = self.trading_and_reason();
+        let is_open = order.asset().class() == AssetClass::Crypto
+            || purpose == Purpose::Stop
+            || self
+                .view
+                .clock_now(self.paced, now)
+                .is_some_and(|clock| clock.is_open);
+        let allowed = self.may_send(purpose) && is_open && (fit || purpose != Purpose::Open);
+        let why = match over {
+            _ if allowed => String::new(),
+            _ if !is_open => "the market is not known to be open any more".to_owned(),
+            Some(limit) => format!("what is held has changed, and {limit} would be exceeded"),
+            None => {
+                let (_, why) = self.trading_and_reason();
+                format!("trading is halted, or the account is not in view: {why}")
+            }
+        };
         let Some(order) = self.orders.get_mut(id) else {
             return;
         };
         if !allowed {
-            let why = match over {
-                Some(limit) => format!("what is held has changed, and {limit} would be exceeded"),
-                None => format!("trading is halted, or the account is not in view: {why}"),
-            };
             let actions = order.submission.withhold(&why);
             self.perform(id, actions, now);
             return;

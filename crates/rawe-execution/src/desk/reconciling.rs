@@ -297,6 +297,18 @@ impl Desk {
             }
         }
         let asked = told.sequence;
+        let agreed = self.books.lines().map(|(asset, _)| asset);
+        let agreed = agreed.filter(|asset| self.books.expects_fee(asset));
+        let touched = |asset: &Symbol| self.touched.get(asset).map_or(0, |(at, _)| *at);
+        let agreed: Vec<Symbol> = agreed
+            .filter(|asset| {
+                touched(asset) < asked && !differing.iter().any(|(of, ..)| of == *asset)
+            })
+            .cloned()
+            .collect();
+        for asset in agreed {
+            self.books.confirm_fee(&asset);
+        }
         self.disturbed.retain(|_, sequence| *sequence >= asked);
         self.doubts
             .retain(|asset, _| differing.iter().any(|(of, ..)| of == asset));
@@ -396,6 +408,7 @@ impl Desk {
 
     /// Makes the books agree with the broker.
     fn correct(&mut self, asset: &Symbol, held: Decimal, now: Timestamp) {
+        self.books.confirm_fee(asset);
         let line = self.books.line(asset);
         let ours = line.map_or(Decimal::ZERO, |line| line.quantity);
         let foreign = line.map_or(Decimal::ZERO, |line| line.foreign_quantity);
