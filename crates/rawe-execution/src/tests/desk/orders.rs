@@ -165,7 +165,6 @@ fn a_trade_is_booked_with_its_votes_and_net_of_fees() {
         (trade.entry_price, trade.exit_price),
         (dec("100"), dec("110"))
     );
-    assert_eq!(driver.desk.books().gross_notional(), dec("0"));
     // What the broker's cash says is what was made.
     let answer = driver.broker.ask(&Question::Account);
     let Ok(crate::desk::Answer::Account(account)) = answer else {
@@ -175,6 +174,9 @@ fn a_trade_is_booked_with_its_votes_and_net_of_fees() {
         (account.cash - dec("100000")).round_dp(6).normalize(),
         trade.realised
     );
+    // What fees have left is known once positions are read.
+    driver.pass(20);
+    assert_eq!(driver.desk.books().gross_notional(), dec("0"));
 }
 
 #[test]
@@ -487,4 +489,43 @@ fn the_units_left_of_an_order_count_whatever_the_others_have_cost() {
     let line = driver.desk.books().line(&symbol("BTC/USD")).unwrap();
     assert_eq!(line.quantity, dec("4.9875"));
     assert_eq!(line.pending_long, dec("500"));
+}
+
+/// Looked up for so long that the session has ended, an order is not sent again.
+#[test]
+fn the_second_sending_needs_an_open_market_too() {
+    for (closes, sent) in [(false, 2), (true, 1)] {
+        let mut driver = ready();
+        driver.broker.script([SubmitFault::LostBefore]);
+        driver.hold_submits = true;
+        open(&mut driver, "AAPL");
+        if closes {
+            let now = driver.now;
+            driver.broker.set_clock(now, false);
+            let answer = driver.broker.ask(&Question::Clock);
+            driver.give(DeskEvent::Answered {
+                question: Question::Clock,
+                answer,
+            });
+        }
+        driver.release();
+        driver.pass(20);
+        let orders = driver.broker.sent();
+        let id = &orders[0].client_order_id;
+        let sendings = orders.iter().filter(|order| order.client_order_id == *id);
+        assert_eq!(sendings.count(), sent, "closes: {closes}");
+    }
+}
+
+/// A broker that keeps less than its usual fee leaves more than the books say, and positions may
+/// tell it late.
+#[test]
+fn coins_that_a_fee_may_have_taken_count_until_positions_tell() {
+    let mut driver = ready();
+    driver.broker.set_crypto_fee(dec("25"));
+    open(&mut driver, "BTC/USD");
+    let gross = driver.desk.books().gross_notional();
+    assert_eq!(gross, dec("1000"), "9.975 coins are ours, 10 count");
+    driver.pass(20);
+    assert_eq!(driver.desk.books().gross_notional(), dec("997.5"));
 }
