@@ -496,19 +496,14 @@ fn the_units_left_of_an_order_count_whatever_the_others_have_cost() {
 fn the_second_sending_needs_an_open_market_too() {
     for (closes, sent) in [(false, 2), (true, 1)] {
         let mut driver = ready();
-        driver.broker.script([SubmitFault::LostBefore]);
-        driver.hold_submits = true;
-        open(&mut driver, "AAPL");
+        // Two seconds before the clock is read again.
+        driver.pass(58);
         if closes {
-            let now = driver.now;
-            driver.broker.set_clock(now, false);
-            let answer = driver.broker.ask(&Question::Clock);
-            driver.give(DeskEvent::Answered {
-                question: Question::Clock,
-                answer,
-            });
+            driver.broker.set_clock(driver.now, false);
         }
-        driver.release();
+        driver.broker.script([SubmitFault::LostBefore]);
+        let opening = decision(&driver, "AAPL", Purpose::Open, Direction::Long);
+        driver.give_only(DeskEvent::Decided(Box::new(opening)));
         driver.pass(20);
         let orders = driver.broker.sent();
         let id = &orders[0].client_order_id;
