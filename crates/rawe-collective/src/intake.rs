@@ -1,11 +1,11 @@
 //! Signals on their way in: parsed, looked up, admitted or refused; each counted once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
-use rawe_consensus::{CheckedSignal, Event, Reception, Universe};
+use rawe_consensus::{CheckedSignal, Event, Reception, Universe, Vote};
 use rawe_core::channels::SIGNALS_STREAM;
-use rawe_core::{Refusal, RefusalCode, Symbol, Timestamp};
+use rawe_core::{AgentId, Refusal, RefusalCode, Symbol, Timestamp};
 use rawe_execution::desk::{DeskEvent, Notice, NoticeLevel};
 
 use crate::collective::{Collective, Turn};
@@ -123,6 +123,11 @@ impl Collective {
             self.counts.overflowed += 1;
             return;
         }
+        let reception = received_at(turn.now, self.paced, &self.alive, Universe::Inside);
+        if let Err(refusal) = self.admission.expect(&received.signal, reception) {
+            self.tell_refusal(&refusal, turn);
+            return;
+        }
         let symbol = received.signal.financial_asset.clone();
         self.known.waiting_count += 1;
         let queue = self.known.waiting.entry(symbol.clone()).or_default();
@@ -137,19 +142,21 @@ impl Collective {
         let waiting = self.known.waiting.remove(symbol).unwrap_or_default();
         self.known.waiting_count = self.known.waiting_count.saturating_sub(waiting.len());
         for received in waiting {
-            self.admit(received, universe, turn);
+            let reception = received_at(turn.now, self.paced, &self.alive, universe);
+            let vote = self.admission.admit_expected(&received.signal, reception);
+            self.take_vote(vote, received, turn);
         }
     }
 
     /// The second edge, and what follows from passing it.
     pub(crate) fn admit(&mut self, received: Received, universe: Universe, turn: &mut Turn) {
-        let reception = Reception {
-            now: turn.now,
-            virtual_clock: self.paced,
-            alive: &self.alive,
-            universe,
-        };
-        match self.admission.admit(&received.signal, reception) {
+        let reception = received_at(turn.now, self.paced, &self.alive, universe);
+        let vote = self.admission.admit(&received.signal, reception);
+        self.take_vote(vote, received, turn);
+    }
+
+    fn take_vote(&mut self, vote: Result<Vote, Refusal>, received: Received, turn: &mut Turn) {
+        match vote {
             Ok(vote) => {
                 self.heard = Some(turn.now);
                 turn.outputs.push(Output::Publish {
@@ -166,5 +173,19 @@ impl Collective {
         if let Some(notice) = self.refusals.tell(refusal, turn.now) {
             turn.outputs.push(Output::Notice(notice));
         }
+    }
+}
+
+fn received_at(
+    now: Timestamp,
+    virtual_clock: bool,
+    alive: &BTreeSet<AgentId>,
+    universe: Universe,
+) -> Reception<'_> {
+    Reception {
+        now,
+        virtual_clock,
+        alive,
+        universe,
     }
 }

@@ -252,13 +252,50 @@ impl Admission {
         signal: &CheckedSignal,
         reception: Reception<'_>,
     ) -> Result<Vote, Refusal> {
-        self.counts.received += 1;
         let result = self.decide(signal, reception);
-        match &result {
+        self.count(&result);
+        result
+    }
+
+    /// Takes a message whose symbol is not known yet into its sender's line, so that what the
+    /// sender says meanwhile of other symbols does not make a replay of it. Its
+    /// [`Admission::admit_expected`] follows, which also counts it.
+    ///
+    /// # Errors
+    /// The refusal, which is counted: it is known already that no vote comes of it.
+    pub fn expect(
+        &mut self,
+        signal: &CheckedSignal,
+        reception: Reception<'_>,
+    ) -> Result<(), Refusal> {
+        let result = self.take_place(signal, reception);
+        if result.is_err() {
+            self.count(&result);
+        }
+        result
+    }
+
+    /// Decides on a message that was expected, now that its symbol is known.
+    ///
+    /// # Errors
+    /// The refusal, with its code and one line for people.
+    pub fn admit_expected(
+        &mut self,
+        signal: &CheckedSignal,
+        reception: Reception<'_>,
+    ) -> Result<Vote, Refusal> {
+        let result = self.judge(signal, reception);
+        let result = result.map(|(agent, timestamp)| self.vote(signal, agent, timestamp));
+        self.count(&result);
+        result
+    }
+
+    fn count<T>(&mut self, result: &Result<T, Refusal>) {
+        self.counts.received += 1;
+        match result {
             Ok(_) => self.counts.applied += 1,
             Err(refusal) => *self.counts.refused.entry(refusal.code).or_default() += 1,
         }
-        result
     }
 
     fn decide(
@@ -266,6 +303,30 @@ impl Admission {
         signal: &ArbitrageSignal,
         reception: Reception<'_>,
     ) -> Result<Vote, Refusal> {
+        let (agent, timestamp) = self.judge(signal, reception)?;
+        self.check_order(&agent, signal, timestamp)?;
+        Ok(self.vote(signal, agent, timestamp))
+    }
+
+    fn take_place(
+        &mut self,
+        signal: &ArbitrageSignal,
+        reception: Reception<'_>,
+    ) -> Result<(), Refusal> {
+        let inside = Reception {
+            universe: Universe::Inside,
+            ..reception
+        };
+        let (agent, timestamp) = self.judge(signal, inside)?;
+        self.check_order(&agent, signal, timestamp)
+    }
+
+    /// Who says it, and when; refused for whatever does not depend on what was said before.
+    fn judge(
+        &self,
+        signal: &ArbitrageSignal,
+        reception: Reception<'_>,
+    ) -> Result<(AgentId, Timestamp), Refusal> {
         let agent = self.sender(signal, reception.alive)?;
         if !reception.virtual_clock && self.must_sign(&agent) {
             self.check_since(signal.timestamp)?;
@@ -294,12 +355,25 @@ impl Admission {
                 ),
             ));
         }
+        Ok((agent, timestamp))
+    }
+
+    /// Whether it comes after what its sender said before.
+    fn check_order(
+        &mut self,
+        agent: &AgentId,
+        signal: &ArbitrageSignal,
+        timestamp: Timestamp,
+    ) -> Result<(), Refusal> {
         match &signal.agent {
-            Some(reference) => self.check_sequence(reference, timestamp)?,
-            None => self.check_original_order(&agent, signal, timestamp)?,
+            Some(reference) => self.check_sequence(reference, timestamp),
+            None => self.check_original_order(agent, signal, timestamp),
         }
-        self.counts.stamped += u64::from(stamped);
-        Ok(vote_of(signal, agent, timestamp))
+    }
+
+    fn vote(&mut self, signal: &ArbitrageSignal, agent: AgentId, timestamp: Timestamp) -> Vote {
+        self.counts.stamped += u64::from(timestamp != signal.timestamp);
+        vote_of(signal, agent, timestamp)
     }
 
     /// Who on the roster speaks.

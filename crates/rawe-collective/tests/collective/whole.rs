@@ -277,3 +277,30 @@ proptest! {
         prop_assert_eq!(play(&orders, picks), (decisions, sent));
     }
 }
+
+/// While the broker is asked about one asset, what an agent says of another makes no replay of what
+/// it said of the first; a real replay of it is still one.
+#[test]
+fn a_vote_that_waits_for_its_asset_keeps_its_place() {
+    let mut world = World::new(false, Vec::new());
+    let known = world.signal(AGENTS[3], "AAPL", "long");
+    world.give(Input::Message(known));
+    let mut outputs = Vec::new();
+    let mut captured = Vec::new();
+    for agent in &AGENTS[..3] {
+        for asset in ["MSFT", "AAPL"] {
+            let message = world.signal(agent, asset, "long");
+            captured.push(message.clone());
+            outputs.extend(world.collective.apply(Input::Message(message), world.now));
+        }
+    }
+    world.perform(outputs);
+    world.give(Input::Tick);
+    assert_eq!(world.sent.len(), 2, "both assets have their quorum");
+    assert_eq!(world.collective.counts().refused(), 0);
+    for message in captured {
+        world.give(Input::Message(message));
+    }
+    assert_eq!(world.collective.counts().refused(), 6);
+    assert_eq!(world.sent.len(), 2);
+}
