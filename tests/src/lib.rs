@@ -14,6 +14,8 @@ mod kill_switch;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod old_journal;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod tidy;

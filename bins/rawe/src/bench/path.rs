@@ -24,7 +24,7 @@ use rawe_runtime::load_section;
 use board::Board;
 use endpoint::Endpoint;
 use figures::{PathReport, SubjectRun};
-use load::{Load, Pace, Sender};
+use load::{Load, Pace, Sender, nap};
 pub(crate) use relay::{RelayArgs, relay};
 use subject::{Kind, Server, Subject};
 
@@ -34,6 +34,9 @@ const SLOW_BROKER: Duration = Duration::from_millis(20);
 const SLOW_RATE: f64 = 300.0;
 /// Lone proposals that are held while the cost of a message is measured once more.
 const HELD: usize = 5_000;
+/// How long the engine has to ask for their assets, before what holding them costs is measured. They
+/// wait for ten seconds.
+const HELD_ASKED_FOR: Duration = Duration::from_secs(2);
 /// Rounds that may be undecided at once, flat out.
 const IN_FLIGHT: u64 = 400;
 
@@ -179,6 +182,7 @@ fn one_run(
     let slow = subject.measure(&mut sender, &load(Pace::Rate(SLOW_RATE), third))?;
     endpoint.answer_after(Duration::ZERO);
     sender.publish_lone_proposals(HELD)?;
+    nap(HELD_ASKED_FOR);
     let held = subject.measure(&mut sender, &load(Pace::InFlight(IN_FLIGHT), third))?;
     let memory = subject.memory_kib();
     subject.end();

@@ -66,6 +66,10 @@ pub struct Line {
     pub pending_long: Decimal,
     /// USD that orders under way may still sell, ours that open and foreign.
     pub pending_short: Decimal,
+    /// USD of longs that closings of ours under way leave: they balance no short any more.
+    pub(crate) leaving_long: Decimal,
+    /// USD of shorts that closings of ours under way leave: they balance no long any more.
+    pub(crate) leaving_short: Decimal,
     /// Coins that fees are expected to have taken: held or not, until positions tell.
     fee_expected: Decimal,
     /// What a unit is valued at, USD.
@@ -77,8 +81,9 @@ pub struct Line {
 struct Weight {
     gross: Decimal,
     net: Decimal,
-    pending_long: Decimal,
-    pending_short: Decimal,
+    /// What may still be added to either side of the net.
+    net_long: Decimal,
+    net_short: Decimal,
 }
 
 impl Line {
@@ -118,8 +123,8 @@ impl Line {
         Weight {
             gross: held.abs() + pending_long + self.pending_short,
             net: held,
-            pending_long,
-            pending_short: self.pending_short,
+            net_long: pending_long + self.leaving_short,
+            net_short: self.pending_short + self.leaving_long,
         }
     }
 }
@@ -226,8 +231,8 @@ impl Books {
     /// What the gate weighs for an opening in this direction.
     pub(crate) fn exposure(&self, asset: &Symbol, direction: Direction) -> Exposure {
         let net = match direction {
-            Direction::Long => self.sums.net + self.sums.pending_long,
-            Direction::Short => self.sums.pending_short - self.sums.net,
+            Direction::Long => self.sums.net + self.sums.net_long,
+            Direction::Short => self.sums.net_short - self.sums.net,
         };
         Exposure {
             asset: self.line(asset).map_or(Decimal::ZERO, Line::notional),
@@ -248,8 +253,8 @@ impl Books {
         let sums = &mut self.sums;
         sums.gross += after.gross - before.gross;
         sums.net += after.net - before.net;
-        sums.pending_long += after.pending_long - before.pending_long;
-        sums.pending_short += after.pending_short - before.pending_short;
+        sums.net_long += after.net_long - before.net_long;
+        sums.net_short += after.net_short - before.net_short;
         result
     }
 

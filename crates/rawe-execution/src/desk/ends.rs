@@ -30,7 +30,8 @@ impl Desk {
                 self.by_asset.remove(&asset);
             }
         }
-        self.add_pending(&asset, order.direction, -order.outstanding);
+        let purpose = order.purpose();
+        self.add_outstanding(&asset, purpose, order.direction, -order.outstanding);
         self.touch(&asset, now);
         self.exits.awake = true;
         if order.rests() {

@@ -15,6 +15,7 @@ mod explaining;
 mod fills;
 mod folding;
 mod orders;
+mod outstanding;
 mod past;
 mod polls;
 mod rates;

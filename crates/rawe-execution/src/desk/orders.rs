@@ -9,7 +9,7 @@ use rawe_core::{
 };
 use rust_decimal::Decimal;
 
-use crate::broker::{Amount, BrokerError, OrderReport, SubmitOutcome};
+use crate::broker::{BrokerError, OrderReport, SubmitOutcome};
 use crate::desk::{ASK_WAIT, Desk, DeskEffect, NoticeLevel, Question};
 use crate::gate::TradingState;
 use crate::journal::JournalEntry;
@@ -179,38 +179,6 @@ impl Desk {
             order.notional = notional;
         }
         self.weigh_order(id);
-    }
-
-    /// Counts what an opening may still add to the exposure.
-    pub(crate) fn weigh_order(&mut self, id: &ClientOrderId) {
-        let Some(order) = self.orders.get_mut(id) else {
-            return;
-        };
-        if order.purpose() != Purpose::Open {
-            return;
-        }
-        // Units that are left cost what they were approved at, whatever the others have cost.
-        let done = match order.submission.intent().order.amount {
-            Amount::Notional(_) => order.filled_value,
-            Amount::Quantity(whole) => (order.notional.saturating_mul(order.filled))
-                .checked_div(whole)
-                .unwrap_or(order.filled_value),
-        };
-        let outstanding = (order.notional - done).max(Decimal::ZERO);
-        let change = outstanding - order.outstanding;
-        order.outstanding = outstanding;
-        let (asset, direction) = (order.asset().clone(), order.direction);
-        self.add_pending(&asset, direction, change);
-    }
-
-    pub(crate) fn add_pending(&mut self, asset: &Symbol, direction: Direction, usd: Decimal) {
-        if usd.is_zero() {
-            return;
-        }
-        self.books.change(asset, |line| match direction {
-            Direction::Long => line.pending_long += usd,
-            Direction::Short => line.pending_short += usd,
-        });
     }
 
     /// Orders of ours in an asset.

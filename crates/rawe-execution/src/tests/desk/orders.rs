@@ -524,3 +524,29 @@ fn coins_that_a_fee_may_have_taken_count_until_positions_tell() {
     driver.pass(20);
     assert_eq!(driver.desk.books().gross_notional(), dec("997.5"));
 }
+
+/// A short that is being closed balances no long any more.
+#[test]
+fn what_is_being_left_balances_nothing() {
+    let mut driver = ready();
+    let short = decision(&driver, "MSFT", Purpose::Open, Direction::Short);
+    driver.decide(short);
+    let aapl = symbol("AAPL");
+    let net = |driver: &DeskDriver| {
+        let books = driver.desk.books();
+        books.exposure(&aapl, Direction::Long).net
+    };
+    assert_eq!(net(&driver), dec("-1000"));
+    driver.broker.script([SubmitFault::StaysWorking]);
+    let closing = decision(&driver, "MSFT", Purpose::Close, Direction::Short);
+    driver.give_only(DeskEvent::Decided(Box::new(closing)));
+    driver.pass(1);
+    assert_eq!(net(&driver), dec("0"));
+    let books = driver.desk.books();
+    assert_eq!(books.exposure(&aapl, Direction::Short).net, dec("1000"));
+    assert_eq!(books.gross_notional(), dec("1000"));
+    driver.broker.fill_working_market();
+    driver.pass(20);
+    assert_eq!(net(&driver), dec("0"));
+    assert_eq!(driver.desk.books().gross_notional(), dec("0"));
+}
