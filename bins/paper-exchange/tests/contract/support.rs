@@ -84,6 +84,7 @@ pub(crate) fn news() -> Vec<NewsItem> {
                 author: None,
                 followers: None,
                 repost_of: None,
+                trust_percent: None,
                 symbols: [named(number, 2, "AAPL"), named(number, 3, "BTC/USD")]
                     .into_iter()
                     .flatten()
