@@ -1,6 +1,7 @@
 //! Flags, environment and the `[exchange]` section of the configuration file, and what they come
 //! to.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,9 +14,10 @@ use rust_decimal::Decimal;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::account::Keys;
 use crate::faults::FaultPlan;
 use crate::params::parse_instant;
-use crate::state::{Keys, Pacing};
+use crate::state::{OtherAccount, Pacing};
 
 /// Where the exchange listens unless told otherwise.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8460";
@@ -29,6 +31,8 @@ const PLAY_DAYS_DEFAULT: u32 = 30;
 const SCENARIO_DAYS_MAX: u32 = 3_650;
 /// More basis points than this is a mistake: the whole price.
 const BPS_MAX: Decimal = Decimal::from_parts(5_000, 0, 0, false, 0);
+/// The dearest borrowing, basis points a year.
+const BORROW_BPS_MAX: Decimal = Decimal::from_parts(100_000, 0, 0, false, 0);
 /// The most cash an account may start with, USD.
 const CASH_MAX: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
 
@@ -105,6 +109,32 @@ pub struct ExchangeArgs {
     #[arg(long, value_name = "PART")]
     pub participation_max: Option<Decimal>,
 
+    /// How much worse an order fills that is as large as a bar's volume, basis points; a smaller
+    /// one by its part of it [default: 0]
+    #[arg(long, value_name = "BPS")]
+    pub impact_bps: Option<Decimal>,
+
+    /// Fee of stock sales, basis points of what is received [default: 0]
+    #[arg(long, value_name = "BPS")]
+    pub fee_bps_stock_sales: Option<Decimal>,
+
+    /// Cost of borrowing what is sold short, basis points of its value a year [default: 0]
+    #[arg(long, value_name = "BPS")]
+    pub borrow_bps_year: Option<Decimal>,
+
+    /// Another account: its key id, secret key and, if not that of the first, cash in USD; may be
+    /// given often
+    #[arg(long, value_name = "KEY:SECRET[:USD]")]
+    pub account: Vec<String>,
+
+    /// Requests a minute that each account may send; Alpaca's own limit is 200 [default: any]
+    #[arg(long, value_name = "N")]
+    pub requests_per_minute: Option<u32>,
+
+    /// Go on from the state in this file, if there is one, and save it there at the end
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+
     /// Misbehave as this plan says (TOML, or JSON by its ending); see docs/paper-exchange.md
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
@@ -162,6 +192,12 @@ struct ExchangeSection {
     short_equity_min: Option<Decimal>,
     shorting_enabled: Option<bool>,
     participation_max: Option<Decimal>,
+    impact_bps: Option<Decimal>,
+    fee_bps_stock_sales: Option<Decimal>,
+    borrow_bps_year: Option<Decimal>,
+    accounts: Vec<String>,
+    requests_per_minute: Option<u32>,
+    state: Option<PathBuf>,
     faults: FaultPlan,
 }
 
@@ -200,6 +236,12 @@ pub struct Settings {
     pub keys: Keys,
     /// The account and its costs.
     pub exchange: ExchangeConfig,
+    /// Further accounts.
+    pub accounts: Vec<OtherAccount>,
+    /// Requests a minute that each account may send.
+    pub requests_per_minute: Option<u32>,
+    /// Where the state is kept over a restart.
+    pub state: Option<PathBuf>,
     /// What is to go wrong.
     pub faults: FaultPlan,
 }
@@ -236,6 +278,16 @@ impl ExchangeArgs {
             pacing: self.pacing(&file, &mut problems),
             keys: self.keys(),
             exchange: self.exchange(&file, &mut problems),
+            accounts: self.accounts(&file, &mut problems),
+            requests_per_minute: self
+                .requests_per_minute
+                .or(file.requests_per_minute)
+                .filter(|limit| *limit > 0),
+            state: self
+                .state
+                .clone()
+                .or_else(|| file.state.clone())
+                .filter(|path| !path.as_os_str().is_empty()),
             faults: self.faults(&file, &mut problems),
         };
         if settings
@@ -356,6 +408,29 @@ impl ExchangeArgs {
         }
     }
 
+    fn accounts(&self, file: &ExchangeSection, problems: &mut Vec<String>) -> Vec<OtherAccount> {
+        let given = if self.account.is_empty() {
+            &file.accounts
+        } else {
+            &self.account
+        };
+        let first = self.keys();
+        let mut ids = BTreeSet::from([first.id().to_owned()]);
+        let mut accounts = Vec::new();
+        for (text, number) in given.iter().zip(1..) {
+            match OtherAccount::read(text) {
+                Some(account) if ids.insert(account.keys.id().to_owned()) => accounts.push(account),
+                Some(account) => problems.push(format!(
+                    "--account {number}: the key id {} is taken",
+                    account.keys.id()
+                )),
+                // The text holds a secret: it is not repeated.
+                None => problems.push(format!("--account {number} is not KEY:SECRET[:USD]")),
+            }
+        }
+        accounts
+    }
+
     fn exchange(&self, file: &ExchangeSection, problems: &mut Vec<String>) -> ExchangeConfig {
         let defaults = ExchangeConfig::default();
         let mut number = |name: &str, flag: Option<Decimal>, in_file, default, max| {
@@ -397,6 +472,27 @@ impl ExchangeArgs {
                 file.half_spread_bps_crypto,
                 defaults.half_spread_bps_crypto,
                 BPS_MAX,
+            ),
+            fee_bps_stock_sales: number(
+                "fee-bps-stock-sales",
+                self.fee_bps_stock_sales,
+                file.fee_bps_stock_sales,
+                defaults.fee_bps_stock_sales,
+                BPS_MAX,
+            ),
+            impact_bps: number(
+                "impact-bps",
+                self.impact_bps,
+                file.impact_bps,
+                defaults.impact_bps,
+                BPS_MAX,
+            ),
+            borrow_bps_year: number(
+                "borrow-bps-year",
+                self.borrow_bps_year,
+                file.borrow_bps_year,
+                defaults.borrow_bps_year,
+                BORROW_BPS_MAX,
             ),
             order_value_min: file.order_value_min.unwrap_or(defaults.order_value_min),
             short_equity_min: file.short_equity_min.unwrap_or(defaults.short_equity_min),

@@ -18,8 +18,10 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use crate::asset::{Asset, QUANTITY_DECIMALS, money};
 use crate::events::OrderEventKind;
 use crate::exchange::Exchange;
-use crate::order::{Amount, Fill, Order, OrderStatus, Reserved, Side, TimeInForce};
+use crate::order::{Fill, Order, OrderStatus, Reserved};
 use crate::series::{BarView, decimal};
+use crate::sessions::{extended_at, next_extended};
+use crate::terms::{Amount, GroupRole, Side, TimeInForce};
 
 /// Digits after the point of a mean fill price.
 const AVERAGE_DECIMALS: u32 = 12;
@@ -51,6 +53,10 @@ impl Exchange {
                 .is_some_and(|a| a.class == AssetClass::UsEquity)
             {
                 consider(calendar.next_session(now).map(|session| session.open));
+                if order.extended_hours {
+                    consider(extended_at(now).map(|day| day.close));
+                    consider(next_extended(now).map(|day| day.open));
+                }
             }
         }
         next.filter(|instant| *instant <= through)
@@ -60,7 +66,13 @@ impl Exchange {
     /// expiry, then the prices of the instant.
     pub(crate) fn work_orders(&mut self) {
         let open: Vec<usize> = self.open.iter().copied().collect();
-        for index in &open {
+        // Nobody knows which of two exits a bar reached first: the one at a loss counts.
+        let is_loss = |index: &&usize| {
+            let order = self.orders.get(**index);
+            order.and_then(|order| order.role) == Some(GroupRole::StopLoss)
+        };
+        let (losses, others): (Vec<&usize>, Vec<&usize>) = open.iter().partition(is_loss);
+        for index in losses.into_iter().chain(others) {
             self.try_fill_in_range(*index);
         }
         for index in &open {
@@ -69,6 +81,7 @@ impl Exchange {
                 self.end_order(*index, OrderStatus::Expired);
             }
         }
+        self.hold_auctions(&open);
         for index in open {
             self.try_fill(index);
         }
@@ -76,6 +89,7 @@ impl Exchange {
             .previous_session(self.now)
             .is_some_and(|session| session.close == self.now);
         if closes_now {
+            self.charge_borrowing();
             self.last_equity = self.account().equity;
         }
     }
@@ -89,19 +103,22 @@ impl Exchange {
         let Some(order) = self.orders.get(index) else {
             return;
         };
-        let (asset, side, kind) = (order.asset, order.side, order.order_type);
-        let waits_for = order.waits_for();
-        let Some(class) = self.data.asset(asset).map(|asset| asset.class) else {
-            return;
-        };
-        if !self.is_open(class) {
+        if !self.works_now(order) {
             return;
         }
-        self.change_status(index, OrderStatus::New);
+        let (asset, side, kind) = (order.asset, order.side, order.order_type);
+        if order.status != OrderStatus::Held {
+            self.change_status(index, OrderStatus::New);
+        }
         let (Some(price), Some(quote)) = (self.price(asset), self.quote(asset, side)) else {
             return;
         };
-        if self.is_halted(asset) || waits_for.is_some_and(|stop| !touches(side, stop, price)) {
+        if self.is_halted(asset) {
+            return;
+        }
+        self.follow(index, price);
+        let waits_for = self.orders.get(index).and_then(Order::waits_for);
+        if waits_for.is_some_and(|stop| !touches(side, stop, price)) {
             return;
         }
         self.trigger(index);
@@ -116,23 +133,79 @@ impl Exchange {
         }
     }
 
+    /// Moves the best price of a trailing stop that waits.
+    fn follow(&mut self, index: usize, price: Decimal) {
+        if let Some(order) = self.orders.get_mut(index)
+            && let Some(best) = order.best_price
+            && order.triggered_at.is_none()
+        {
+            order.best_price = Some(match order.side {
+                Side::Buy => best.min(price),
+                Side::Sell => best.max(price),
+            });
+        }
+    }
+
+    /// Fills the orders for an auction that takes place now, at its price, and cancels those that
+    /// did not fill.
+    fn hold_auctions(&mut self, open: &[usize]) {
+        let calendar = MarketCalendar::nyse();
+        let now = self.now;
+        let opens = calendar.session_at(now).is_some_and(|s| s.open == now);
+        let closes = calendar
+            .previous_session(now)
+            .is_some_and(|s| s.close == now);
+        for index in open {
+            let Some(order) = self.orders.get(*index).filter(|order| order.is_open()) else {
+                continue;
+            };
+            let (asset, side, kind) = (order.asset, order.side, order.order_type);
+            let price = match order.time_in_force {
+                TimeInForce::Opg if opens => self.price(asset),
+                TimeInForce::Cls if closes => self
+                    .data
+                    .series(asset)
+                    .and_then(|series| series.close_at(now)),
+                _ => continue,
+            };
+            if let Some(price) = price.filter(|_| !self.is_halted(asset)) {
+                self.change_status(*index, OrderStatus::New);
+                if kind
+                    .limit(side)
+                    .is_none_or(|limit| satisfies(side, limit, price))
+                {
+                    self.fill(*index, price);
+                }
+            }
+            self.end_order(*index, OrderStatus::Canceled);
+        }
+    }
+
     /// Triggers or fills an open order by the range of a bar that ends now.
     fn try_fill_in_range(&mut self, index: usize) {
-        let Some(order) = self.orders.get(index).filter(|order| order.is_open()) else {
+        let works =
+            |order: &&Order| order.is_open() && order.armed && !order.time_in_force.is_auction();
+        let Some(order) = self.orders.get(index).filter(works) else {
             return;
         };
         let bar = self
             .data
             .series(order.asset)
             .and_then(|series| series.bar_ending_at(self.now));
-        let since = order.triggered_at.unwrap_or(order.submitted_at);
-        let Some(bar) =
-            bar.filter(|bar| bar.start >= since && self.range_counts(order.asset, bar.start))
+        // An exit works since its entry filled, which is when it last changed.
+        let works_since = order
+            .parent
+            .map_or(order.submitted_at, |_| order.updated_at);
+        let since = order.triggered_at.unwrap_or(works_since);
+        let Some(bar) = bar.filter(|bar| bar.start >= since && self.range_counts(order, bar.start))
         else {
             return;
         };
         match order.waits_for() {
-            Some(stop) => self.try_trigger_in_range(index, stop, &bar),
+            Some(stop) => {
+                self.try_trigger_in_range(index, stop, &bar);
+                self.follow_range(index, &bar);
+            }
             None => self.try_limit_in_range(index, &bar),
         }
     }
@@ -194,8 +267,25 @@ impl Exchange {
         self.cancel_unfilled_immediate(index);
     }
 
+    /// Moves a trailing stop that a complete bar did not touch by the best price of that bar.
+    fn follow_range(&mut self, index: usize, bar: &BarView) {
+        let best = match self.orders.get(index).map(|order| order.side) {
+            Some(Side::Buy) => decimal(bar.low),
+            Some(Side::Sell) => decimal(bar.high),
+            None => None,
+        };
+        if let Some(best) = best {
+            self.follow(index, best);
+        }
+    }
+
     /// Notes that the market has touched an order's stop.
     fn trigger(&mut self, index: usize) {
+        let waits = self.orders.get(index).and_then(Order::waits_for).is_some();
+        if waits {
+            self.group_triggered(index);
+            self.change_status(index, OrderStatus::New);
+        }
         let now = self.now;
         if let Some(order) = self.orders.get_mut(index)
             && order.waits_for().is_some()
@@ -210,7 +300,7 @@ impl Exchange {
         let immediate = self
             .orders
             .get(index)
-            .is_some_and(|o| o.time_in_force == TimeInForce::Ioc && o.waits_for().is_none());
+            .is_some_and(|o| o.time_in_force.is_immediate() && o.waits_for().is_none());
         if immediate && self.open.contains(&index) {
             self.end_order(index, OrderStatus::Canceled);
         }
@@ -231,8 +321,16 @@ impl Exchange {
         }
     }
 
-    /// Ends an open order without a fill and gives back what it held.
+    /// Ends an open order, and with it its group.
     pub(crate) fn end_order(&mut self, index: usize, status: OrderStatus) {
+        if self.open.contains(&index) {
+            self.end_alone(index, status);
+            self.end_group(index);
+        }
+    }
+
+    /// Ends an open order and gives back what it held.
+    pub(crate) fn end_alone(&mut self, index: usize, status: OrderStatus) {
         if !self.open.remove(&index) {
             return;
         }
@@ -245,7 +343,11 @@ impl Exchange {
                 OrderStatus::Expired => order.expired_at = Some(now),
                 OrderStatus::Rejected => order.failed_at = Some(now),
                 OrderStatus::Filled => order.filled_at = Some(now),
-                OrderStatus::Accepted | OrderStatus::New | OrderStatus::PartiallyFilled => {}
+                OrderStatus::Held
+                | OrderStatus::Accepted
+                | OrderStatus::New
+                | OrderStatus::PartiallyFilled
+                | OrderStatus::Replaced => {}
             }
         }
         if let Some(kind) = OrderEventKind::ending(status) {
@@ -261,6 +363,8 @@ impl Exchange {
         let Some(asset) = self.data.asset(order.asset).cloned() else {
             return;
         };
+        let asked = self.executable_quantity(index, &order, price);
+        let price = self.with_impact(&order, &asset, asked, price);
         let wanted = self.executable_quantity(index, &order, price);
         if wanted.is_zero() {
             // A dollar amount whose rest no longer buys the smallest fraction, or nothing left to
@@ -277,7 +381,8 @@ impl Exchange {
             return;
         }
         let quantity = self.fillable(&order, wanted);
-        if quantity.is_zero() {
+        let whole_or_nothing = order.time_in_force == TimeInForce::Fok;
+        if quantity.is_zero() || (whole_or_nothing && quantity < wanted) {
             return;
         }
         let fill = self.book(&order, &asset, quantity, price);
@@ -292,12 +397,13 @@ impl Exchange {
             }
         }
         if complete {
-            self.end_order(index, OrderStatus::Filled);
+            self.end_alone(index, OrderStatus::Filled);
             self.note(index, OrderEventKind::Fill, Some(&fill));
         } else {
             self.change_status(index, OrderStatus::PartiallyFilled);
             self.note(index, OrderEventKind::PartialFill, Some(&fill));
         }
+        self.group_filled(index, quantity, complete);
     }
 
     /// Units that a fill at `price` executes: an order in dollars is worked out now, and a sale in
@@ -334,8 +440,7 @@ impl Exchange {
                 (fee, money(fee * price), quantity - fee, -value)
             }
             Side::Sell => {
-                let fee =
-                    (value * rate).round_dp_with_strategy(crate::asset::MONEY_DECIMALS, round_up);
+                let fee = self.sale_fee(asset.class, value);
                 (Decimal::ZERO, fee, -quantity, value - fee)
             }
         };

@@ -258,6 +258,12 @@ pub struct Order {
     /// A guard against accidental shorts.
     #[serde(default, with = "lenient::text_opt")]
     pub position_intent: Option<PositionIntent>,
+    /// Names the group: updates of orders do not have the legs.
+    #[serde(default, with = "lenient::text_opt")]
+    pub group_id: Option<String>,
+    /// `entry`, `take_profit` or `stop_loss`.
+    #[serde(default, with = "lenient::text_opt")]
+    pub group_role: Option<String>,
 }
 
 #[allow(clippy::ref_option, reason = "serde passes a reference to the field")]
