@@ -2,8 +2,8 @@
 //!
 //! There is no replay: what is published while a socket is down is never told, so whoever listens
 //! asks the REST API for it after every [`DataNews::Connected`]. What is said over a socket, and
-//! when it counts as mute, is decided in `data_stream/session.rs`, which does no I/O; the reading of
-//! frames is in `data_stream/frames.rs`.
+//! when it counts as mute, is decided in `data_stream/session.rs`, which does no I/O; the reading
+//! of frames is in `data_stream/frames.rs`.
 
 mod frames;
 mod session;
@@ -135,8 +135,8 @@ impl DataStream {
     /// articles must name. Must be called within a Tokio runtime.
     ///
     /// # Errors
-    /// When a URL cannot be used or TLS cannot be set up. Whether the service can be reached is told
-    /// by [`DataStream::next`].
+    /// When a URL cannot be used or TLS cannot be set up. Whether the service can be reached is
+    /// told by [`DataStream::next`].
     pub fn start(
         settings: &Settings,
         endpoint: DataEndpoint,

@@ -2,8 +2,8 @@
 //!
 //! [`types`] is the contract in both directions; [`TradingClient`] is the only [`Broker`] of the
 //! collective that leaves the process; [`TradeUpdates`] hears what becomes of orders;
-//! [`DataClient`] reads bars, news and the calendar, [`DataStream`] hears bars and news. Rules of trading live in `rawe-execution`, the
-//! conversion of bars in `rawe-feed`.
+//! [`DataClient`] reads bars, news and the calendar, [`DataStream`] hears bars and news. Rules of
+//! trading live in `rawe-execution`, the conversion of bars in `rawe-feed`.
 //!
 //! [`Broker`]: rawe_execution::broker::Broker
 

@@ -1,6 +1,6 @@
 //! Text from outside as text of ours: markup dropped, entities decoded, one line, no character that
-//! cannot be seen, of bounded length. Whatever comes in, the work is linear in a bounded part of it.
-//! What a text means is not looked at: words that address a machine are words.
+//! cannot be seen, of bounded length. Whatever comes in, the work is linear in a bounded part of
+//! it. What a text means is not looked at: words that address a machine are words.
 
 /// The longest text kept of an article, in characters: the scoring gains nothing beyond.
 pub const TEXT_CHARS_MAX: usize = 2_000;

@@ -369,7 +369,7 @@ mod tests {
     fn a_source_trusted_in_part_counts_in_part_whatever_it_says() {
         let mut tokens = Tokens::default();
         tokens.read("", "coins rise");
-        let mut weight = |percent| {
+        let weight = |percent| {
             let mut budgets = Budgets::new();
             let mut item = item("rumours", Some("a"), "coins rise");
             item.trust_percent = percent;
