@@ -8,7 +8,6 @@ use axum::http::StatusCode;
 use chrono::{Datelike, NaiveDate};
 use chrono_tz::America::New_York;
 use rawe_alpaca::types as wire;
-use rawe_core::AssetClass;
 use rawe_core::calendar::{MarketCalendar, Session, new_york_date};
 use rawe_market::OrderRefusal;
 use rawe_market::sessions::extended;
@@ -108,13 +107,4 @@ pub(crate) async fn asset(
     let asset =
         found.ok_or_else(|| OrderRefusal::not_found(format!("asset not found for {name:.40}")))?;
     Ok(Json(views::asset(asset)))
-}
-
-/// The class that a path or filter names; `None` for one we do not serve.
-pub(crate) fn class_named(name: &str) -> Option<AssetClass> {
-    match name {
-        "us_equity" => Some(AssetClass::UsEquity),
-        "crypto" => Some(AssetClass::Crypto),
-        _ => None,
-    }
 }

@@ -68,7 +68,7 @@ pub(crate) async fn set_clock(
             return Err(ApiRefusal::coded(
                 StatusCode::CONFLICT,
                 40_910_000,
-                "this exchange moves its own clock; start it without --speed to pace it, or pause it",
+                "this exchange moves its own clock; start it without --speed, or pause it",
             ));
         }
         Some(instant) => advance(&state, instant)?,

@@ -30,7 +30,7 @@ pub(crate) struct Configurations {
     /// There is no overnight session here; kept only.
     disable_overnight_trading: bool,
     /// There are no options here; kept only.
-    max_options_trading_level: Option<u8>,
+    max_options_trading_level: u8,
 }
 
 impl Default for Configurations {
@@ -43,7 +43,7 @@ impl Default for Configurations {
             trade_confirm_email: "all".to_owned(),
             ptp_no_exception_entry: false,
             disable_overnight_trading: false,
-            max_options_trading_level: None,
+            max_options_trading_level: 0,
         }
     }
 }

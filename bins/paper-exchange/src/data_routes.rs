@@ -1,7 +1,6 @@
-//! Market data: bars, latest bars, latest trades and news, never later than the virtual now. Trades,
+//! Market data: bars, latest bars and news, never later than the virtual now. Trades,
 //! quotes and snapshots are in [`crate::tick_routes`].
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,7 +12,6 @@ use axum::response::{IntoResponse, Response};
 use rawe_alpaca::types as wire;
 use rawe_core::{AssetClass, Symbol, Timestamp};
 use rawe_market::PriceSeries;
-use rust_decimal::prelude::ToPrimitive;
 
 use crate::bar_windows::{BarLength, own_bar, put_together};
 use crate::data_stream;
@@ -59,21 +57,6 @@ pub(crate) async fn latest_crypto_bars(
     params: Params,
 ) -> Answer<Json<wire::LatestBars>> {
     latest_bars(&state, AssetClass::Crypto, &params).map(Json)
-}
-
-pub(crate) async fn latest_stock_trades(
-    State(state): State<Arc<ExchangeState>>,
-    params: Params,
-) -> Answer<Json<wire::LatestTrades>> {
-    latest_trades(&state, AssetClass::UsEquity, &params).map(Json)
-}
-
-pub(crate) async fn latest_crypto_trades(
-    State(state): State<Arc<ExchangeState>>,
-    Path(_location): Path<String>,
-    params: Params,
-) -> Answer<Json<wire::LatestTrades>> {
-    latest_trades(&state, AssetClass::Crypto, &params).map(Json)
 }
 
 /// The symbols asked for, sorted and without repeats. Crypto needs its slash, as at Alpaca.
@@ -285,33 +268,6 @@ fn latest_bars(
         .filter_map(newest)
         .collect();
     Ok(wire::LatestBars { bars })
-}
-
-/// The price of the instant, as if a trade had just happened.
-fn latest_trades(
-    state: &ExchangeState,
-    class: AssetClass,
-    params: &Params,
-) -> Answer<wire::LatestTrades> {
-    let now = state.now();
-    let priced = |symbol: Symbol| {
-        let price = state
-            .data
-            .price_at(state.data.find(symbol.as_str())?, now)?;
-        Some((
-            symbol.to_string(),
-            wire::TradeData {
-                t: now,
-                p: price.to_f64()?,
-                s: Some(1.0),
-            },
-        ))
-    };
-    let trades: BTreeMap<_, _> = symbols_of(class, params)?
-        .into_iter()
-        .filter_map(priced)
-        .collect();
-    Ok(wire::LatestTrades { trades })
 }
 
 /// The listing of news, and at the same path their stream.

@@ -2,8 +2,8 @@
 //!
 //! Serves Alpaca's trading and market data API, by REST and by websocket, for one or more paper
 //! accounts, on a virtual clock that never shows the future: a bar is served when it has ended, a
-//! news item when it was first seen. The rules of the market are in `rawe-market`, the wire types in
-//! `rawe-alpaca`, reading and generating data in `rawe-feed`. On demand the exchange misbehaves
+//! news item when it was first seen. The rules of the market are in `rawe-market`, the wire types
+//! in `rawe-alpaca`, reading and generating data in `rawe-feed`. On demand the exchange misbehaves
 //! ([`FaultPlan`]).
 
 mod account;

@@ -7,11 +7,10 @@ use axum::Json;
 use axum::extract::State;
 use rawe_alpaca::types as wire;
 use rawe_core::{AssetClass, Timestamp};
-use rawe_market::{Exchange, Order, OrderStatus, Side};
+use rawe_market::{Asset, Exchange, Order, OrderStatus, Side};
 use uuid::Uuid;
 
 use crate::account::Caller;
-use crate::account_routes::class_named;
 use crate::params::Params;
 use crate::refusals::{Answer, ApiRefusal};
 use crate::state::ExchangeState;
@@ -65,7 +64,8 @@ struct OrderFilter<'a> {
     before_order: Option<Uuid>,
     symbols: Vec<&'a str>,
     side: Option<Side>,
-    class: Option<AssetClass>,
+    /// Classes; empty means all.
+    classes: Vec<&'a str>,
 }
 
 impl<'a> OrderFilter<'a> {
@@ -81,10 +81,6 @@ impl<'a> OrderFilter<'a> {
             Some("buy") => Some(Side::Buy),
             Some("sell") => Some(Side::Sell),
             Some(_) => return Err("invalid side: must be buy or sell".to_owned()),
-        };
-        let class = match params.text("asset_class") {
-            None | Some("all") => None,
-            Some(name) => Some(class_named(name).ok_or("invalid asset_class")?),
         };
         let id = |name: &str| {
             let text = params.text(name);
@@ -104,8 +100,11 @@ impl<'a> OrderFilter<'a> {
             before_order: id("before_order_id")?,
             symbols: params.list("symbols"),
             side,
-            class,
+            classes: params.list("asset_class"),
         };
+        if filter.after_order.is_some() && filter.before_order.is_some() {
+            return Err("after_order_id and before_order_id do not go together".to_owned());
+        }
         let by_time = filter.after.is_some() || filter.until.is_some();
         if by_time && (filter.after_order.is_some() || filter.before_order.is_some()) {
             return Err(
@@ -122,9 +121,9 @@ impl<'a> OrderFilter<'a> {
         let is_open = order.is_open() && order.status != OrderStatus::Held;
         self.open.is_none_or(|open| is_open == open)
             && self.side.is_none_or(|side| order.side == side)
-            && self
-                .class
-                .is_none_or(|class| asset.is_some_and(|a| a.class == class))
+            && (self.classes.is_empty()
+                || self.classes.contains(&"all")
+                || asset.is_some_and(|asset| self.classes.contains(&class_name(asset))))
             && self.after.is_none_or(|after| order.submitted_at > after)
             && self.until.is_none_or(|until| order.submitted_at < until)
             && (self.symbols.is_empty() || self.symbols.iter().any(named))
@@ -154,5 +153,12 @@ impl<'a> OrderFilter<'a> {
             .collect();
         found.retain(|order| places.contains(&order.id));
         Ok(())
+    }
+}
+
+fn class_name(asset: &Asset) -> &'static str {
+    match asset.class {
+        AssetClass::UsEquity => "us_equity",
+        AssetClass::Crypto => "crypto",
     }
 }

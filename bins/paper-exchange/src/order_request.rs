@@ -243,7 +243,8 @@ mod tests {
         #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let body = Bytes::from(bytes);
-            for refusal in [new_order(&body).err(), replacement(&body).err()].into_iter().flatten() {
+            let refusals = [new_order(&body).err(), replacement(&body).err()];
+            for refusal in refusals.into_iter().flatten() {
                 prop_assert_eq!(refusal.status, 422);
             }
         }
@@ -264,7 +265,8 @@ mod tests {
                 fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
             let body = format!("{{{}}}", fields.join(","));
             let body = Bytes::from(body);
-            for refusal in [new_order(&body).err(), replacement(&body).err()].into_iter().flatten() {
+            let refusals = [new_order(&body).err(), replacement(&body).err()];
+            for refusal in refusals.into_iter().flatten() {
                 prop_assert_eq!(refusal.status, 422);
             }
         }

@@ -46,7 +46,7 @@ impl ExchangeState {
     }
 
     /// Takes up a state: all accounts or none.
-    pub(crate) fn restore(&self, saved: SavedState) -> anyhow::Result<()> {
+    pub(crate) fn restore(&self, saved: &SavedState) -> anyhow::Result<()> {
         let mut books = Vec::new();
         let mut clocks = Vec::new();
         for account in self.accounts.all() {
@@ -79,8 +79,8 @@ impl ExchangeState {
         }
         let what = || format!("taking up the state in {}", path.display());
         let text = std::fs::read(path).with_context(what)?;
-        let saved = serde_json::from_slice(&text).with_context(what)?;
-        self.restore(saved).with_context(what)?;
+        let saved: SavedState = serde_json::from_slice(&text).with_context(what)?;
+        self.restore(&saved).with_context(what)?;
         let (path, now) = (path.display(), self.now().to_rfc3339());
         tracing::info!(event = "state_restored", %path, now, "goes on where it was left");
         Ok(())
@@ -109,8 +109,9 @@ pub(crate) async fn post(
     let unreadable =
         |reason: String| ApiRefusal::malformed(format!("send what GET answered: {reason}"));
     let body = body.map_err(|rejection| unreadable(rejection.body_text()))?;
-    let saved = serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
-    state.restore(saved).map_err(|error| {
+    let saved: SavedState =
+        serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
+    state.restore(&saved).map_err(|error| {
         ApiRefusal::coded(StatusCode::CONFLICT, 40_910_000, format!("{error:#}"))
     })?;
     Ok(StatusCode::NO_CONTENT)

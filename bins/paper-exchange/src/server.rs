@@ -153,7 +153,7 @@ fn market_data_routes() -> Router<Arc<ExchangeState>> {
         )
         .route(
             "/v2/stocks/trades/latest",
-            get(data_routes::latest_stock_trades),
+            get(tick_routes::latest_stock_trades),
         )
         .route("/v2/stocks/trades", get(tick_routes::stock_trades))
         .route("/v2/stocks/quotes", get(tick_routes::stock_quotes))
@@ -174,7 +174,7 @@ fn crypto_data_routes() -> Router<Arc<ExchangeState>> {
         .route(&path("latest/bars"), get(data_routes::latest_crypto_bars))
         .route(
             &path("latest/trades"),
-            get(data_routes::latest_crypto_trades),
+            get(tick_routes::latest_crypto_trades),
         )
         .route(
             &path("latest/quotes"),

@@ -108,7 +108,7 @@ impl ExchangeState {
             account(other.keys.clone(), config)
         });
         let others = others.collect();
-        let accounts = Accounts::new(account(keys, config.clone()), others);
+        let accounts = Accounts::new(account(keys, config), others);
         let control = ClockControl {
             pacing,
             paused: false,

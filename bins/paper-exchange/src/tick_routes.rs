@@ -157,6 +157,21 @@ fn instant_tick(state: &ExchangeState, index: AssetIndex, now: Timestamp) -> Opt
     })
 }
 
+pub(crate) async fn latest_stock_trades(
+    State(state): State<Arc<ExchangeState>>,
+    params: Params,
+) -> Answer<Json<Value>> {
+    latest(&state, AssetClass::UsEquity, "trades", &params)
+}
+
+pub(crate) async fn latest_crypto_trades(
+    State(state): State<Arc<ExchangeState>>,
+    Path(_location): Path<String>,
+    params: Params,
+) -> Answer<Json<Value>> {
+    latest(&state, AssetClass::Crypto, "trades", &params)
+}
+
 pub(crate) async fn latest_stock_quotes(
     State(state): State<Arc<ExchangeState>>,
     params: Params,
@@ -193,10 +208,11 @@ fn latest(
         let Some(tick) = index.and_then(|index| instant_tick(state, index, now)) else {
             continue;
         };
-        let shown = if what == "orderbooks" {
-            ticks::book(&tick, state.half_spread(class))
-        } else {
-            ticks::quote(class, &tick, state.half_spread(class))
+        let half_spread = state.half_spread(class);
+        let shown = match what {
+            "trades" => ticks::trade(class, &tick),
+            "quotes" => ticks::quote(class, &tick, half_spread),
+            _ => ticks::book(&tick, half_spread),
         };
         found.insert(symbol.to_string(), Value::Object(shown));
     }

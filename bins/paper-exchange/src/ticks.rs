@@ -61,7 +61,7 @@ pub(crate) fn between(
 /// A trade as it is served and streamed.
 pub(crate) fn trade(class: AssetClass, tick: &Tick) -> Map<String, Value> {
     let mut trade = fields(json!({
-        "t": tick.at, "p": tick.price, "s": whole(tick.size), "i": tick.number + 1,
+        "t": tick.at, "p": whole(tick.price), "s": size(class, tick), "i": tick.number + 1,
     }));
     match class {
         AssetClass::Crypto => trade.extend(fields(json!({"tks": "B"}))),
@@ -75,7 +75,7 @@ pub(crate) fn trade(class: AssetClass, tick: &Tick) -> Map<String, Value> {
 /// A quote as it is served and streamed; `half_spread` is a factor.
 pub(crate) fn quote(class: AssetClass, tick: &Tick, half_spread: f64) -> Map<String, Value> {
     let (bid, ask) = sides(class, tick.price, half_spread);
-    let size = whole(tick.size);
+    let size = size(class, tick);
     let mut quote = fields(json!({"t": tick.at, "bp": bid, "bs": size, "ap": ask, "as": size}));
     if class == AssetClass::UsEquity {
         quote.extend(fields(json!({"bx": "V", "ax": "V", "c": ["R"], "z": "C"})));
@@ -86,24 +86,33 @@ pub(crate) fn quote(class: AssetClass, tick: &Tick, half_spread: f64) -> Map<Str
 /// A book of one level, as it is served and streamed.
 pub(crate) fn book(tick: &Tick, half_spread: f64) -> Map<String, Value> {
     let (bid, ask) = sides(AssetClass::Crypto, tick.price, half_spread);
-    let size = whole(tick.size);
+    let size = size(AssetClass::Crypto, tick);
     fields(json!({"t": tick.at, "b": [{"p": bid, "s": size}], "a": [{"p": ask, "s": size}]}))
 }
 
-fn sides(class: AssetClass, price: f64, half_spread: f64) -> (f64, f64) {
+/// Bid and ask.
+fn sides(class: AssetClass, price: f64, half_spread: f64) -> (Value, Value) {
     let digits = match class {
         AssetClass::Crypto => 1e9,
         AssetClass::UsEquity => 1e4,
     };
-    let rounded = |price: f64| (price * digits).round() / digits;
+    let rounded = |price: f64| whole((price * digits).round() / digits);
     (
         rounded(price * (1.0 - half_spread)),
         rounded(price * (1.0 + half_spread)),
     )
 }
 
+/// Units; stocks are traded in whole ones.
+fn size(class: AssetClass, tick: &Tick) -> Value {
+    match class {
+        AssetClass::UsEquity => whole(tick.size.floor().max(1.0)),
+        AssetClass::Crypto => whole(tick.size),
+    }
+}
+
 /// A whole number goes out without a fraction.
-pub(crate) fn whole(number: f64) -> Value {
+fn whole(number: f64) -> Value {
     #[allow(clippy::cast_possible_truncation, reason = "bounded just before")]
     if number.fract().abs() < f64::EPSILON && number.abs() < 1e15 {
         return json!(number as i64);

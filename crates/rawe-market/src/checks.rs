@@ -9,6 +9,7 @@ use crate::asset::{Asset, money, stable_uuid};
 use crate::data::AssetIndex;
 use crate::exchange::Exchange;
 use crate::form::{check_numbers, check_time_in_force, is_fractional};
+use crate::groups::check_exits;
 use crate::matching::{satisfies, touches, units_for};
 use crate::order::{Order, OrderStatus, Reserved};
 use crate::refusal::OrderRefusal;
@@ -54,11 +55,11 @@ impl Exchange {
             )));
         }
         let base = self.base_price(index, order).unwrap_or(quote);
-        self.check_exits(order, effect.intent, base)?;
+        check_exits(order, effect.intent, base)?;
         self.check_smallest(asset, order, quote)?;
         self.check_opposite_orders(index, order, effect.intent)?;
         self.check_money(asset, effect.reserved.cost)?;
-        Ok(self.fresh(client_order_id, index, order, effect))
+        Ok(self.fresh(client_order_id, index, order, &effect))
     }
 
     /// Checks what takes the place of an exit whose units another order of its group holds back.
@@ -79,7 +80,7 @@ impl Exchange {
             intent: old.position_intent,
             reserved: Reserved::default(),
         };
-        Ok(self.fresh(client_order_id, index, new, effect))
+        Ok(self.fresh(client_order_id, index, new, &effect))
     }
 
     /// The entry for the book.
@@ -88,7 +89,7 @@ impl Exchange {
         client_order_id: String,
         asset: AssetIndex,
         order: &NewOrder,
-        effect: Effect,
+        effect: &Effect,
     ) -> Order {
         let number = self.orders.len();
         let trails = matches!(order.order_type, OrderType::TrailingStop(_));

@@ -22,53 +22,20 @@ use crate::terms::{
 const EXIT_DISTANCE_MIN: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
 
 impl Exchange {
-    /// Checks what the orders of a group must be to each other. `base` is the price the exits are
-    /// measured by: the entry's limit, or the market.
-    pub(crate) fn check_exits(
-        &self,
-        order: &NewOrder,
-        intent: PositionIntent,
-        base: Decimal,
-    ) -> Result<(), OrderRefusal> {
-        let class = order.exits.class().name();
-        let opens = matches!(
-            intent,
-            PositionIntent::BuyToOpen | PositionIntent::SellToOpen
-        );
-        match order.exits {
-            Exits::None => return Ok(()),
-            Exits::Oco(_) if opens => {
-                return Err(OrderRefusal::unprocessable(
-                    "oco orders must be exit orders",
-                ));
-            }
-            Exits::Bracket(..) | Exits::OtoProfit(_) | Exits::OtoLoss(_) if !opens => {
-                return Err(OrderRefusal::unprocessable(format!(
-                    "{class} orders must be entry orders"
-                )));
-            }
-            _ => {}
-        }
-        let profit = match order.exits {
-            Exits::Oco(_) => order.order_type.limit(order.side),
-            exits => exits.take_profit().map(|profit| profit.limit),
-        };
-        let long = matches!(
-            intent,
-            PositionIntent::BuyToOpen | PositionIntent::SellToClose
-        );
-        check_exit_prices(profit, order.exits.stop_loss(), base, long)
-    }
-
     /// Puts a checked order and what it brings along into the book.
     pub(crate) fn take_group(&mut self, mut order: Order, exits: Exits) -> usize {
         order.class = exits.class();
         let mut legs = Vec::new();
         if let Some(TakeProfit { limit }) = exits.take_profit() {
-            legs.push(self.leg(&order, OrderType::Limit(limit), GroupRole::TakeProfit, 1));
+            legs.push(leg(
+                &order,
+                OrderType::Limit(limit),
+                GroupRole::TakeProfit,
+                1,
+            ));
         }
         if let Some(loss) = exits.stop_loss() {
-            let mut leg = self.leg(&order, loss.order_type(), GroupRole::StopLoss, 2);
+            let mut leg = leg(&order, loss.order_type(), GroupRole::StopLoss, 2);
             leg.armed = matches!(exits, Exits::Oco(_));
             legs.push(leg);
         }
@@ -83,30 +50,6 @@ impl Exchange {
             self.enter(leg);
         }
         index
-    }
-
-    /// One exit of an order, held.
-    fn leg(&self, parent: &Order, kind: OrderType, role: GroupRole, number: usize) -> Order {
-        let id = stable_uuid(&format!("leg:{number}:{}", parent.id));
-        let (side, position_intent) = match (role, parent.position_intent) {
-            (_, PositionIntent::BuyToOpen) => (Side::Sell, PositionIntent::SellToClose),
-            (_, PositionIntent::SellToOpen) => (Side::Buy, PositionIntent::BuyToClose),
-            (_, closing) => (parent.side, closing),
-        };
-        Order {
-            id,
-            client_order_id: stable_uuid(&format!("client:{id}")).to_string(),
-            side,
-            order_type: kind,
-            position_intent,
-            status: OrderStatus::Held,
-            reserved: Reserved::default(),
-            role: Some(role),
-            parent: Some(parent.id),
-            legs: Vec::new(),
-            armed: false,
-            ..parent.clone()
-        }
     }
 
     /// The other open orders of an order's group.
@@ -179,8 +122,8 @@ impl Exchange {
 
     /// The stop of a group was touched: the exit at a profit gives its units to it.
     pub(crate) fn group_triggered(&mut self, index: usize) {
-        let is_loss = |order: &&Order| order.role == Some(GroupRole::StopLoss);
-        if self.orders.get(index).filter(is_loss).is_none() {
+        let role = self.orders.get(index).and_then(|order| order.role);
+        if role != Some(GroupRole::StopLoss) {
             return;
         }
         for other in self.group_of(index) {
@@ -224,6 +167,67 @@ impl Exchange {
                 .or_else(|| self.price(asset)),
         }
     }
+}
+
+/// One exit of an order, held.
+fn leg(parent: &Order, kind: OrderType, role: GroupRole, number: usize) -> Order {
+    let id = stable_uuid(&format!("leg:{number}:{}", parent.id));
+    let (side, position_intent) = match (role, parent.position_intent) {
+        (_, PositionIntent::BuyToOpen) => (Side::Sell, PositionIntent::SellToClose),
+        (_, PositionIntent::SellToOpen) => (Side::Buy, PositionIntent::BuyToClose),
+        (_, closing) => (parent.side, closing),
+    };
+    Order {
+        id,
+        client_order_id: stable_uuid(&format!("client:{id}")).to_string(),
+        side,
+        order_type: kind,
+        position_intent,
+        status: OrderStatus::Held,
+        reserved: Reserved::default(),
+        role: Some(role),
+        parent: Some(parent.id),
+        legs: Vec::new(),
+        armed: false,
+        ..parent.clone()
+    }
+}
+
+/// Checks what the orders of a group must be to each other. `base` is the price the exits are
+/// measured by: the entry's limit, or the market.
+pub(crate) fn check_exits(
+    order: &NewOrder,
+    intent: PositionIntent,
+    base: Decimal,
+) -> Result<(), OrderRefusal> {
+    let class = order.exits.class().name();
+    let opens = matches!(
+        intent,
+        PositionIntent::BuyToOpen | PositionIntent::SellToOpen
+    );
+    match order.exits {
+        Exits::None => return Ok(()),
+        Exits::Oco(_) if opens => {
+            return Err(OrderRefusal::unprocessable(
+                "oco orders must be exit orders",
+            ));
+        }
+        Exits::Bracket(..) | Exits::OtoProfit(_) | Exits::OtoLoss(_) if !opens => {
+            return Err(OrderRefusal::unprocessable(format!(
+                "{class} orders must be entry orders"
+            )));
+        }
+        _ => {}
+    }
+    let profit = match order.exits {
+        Exits::Oco(_) => order.order_type.limit(order.side),
+        exits => exits.take_profit().map(|profit| profit.limit),
+    };
+    let long = matches!(
+        intent,
+        PositionIntent::BuyToOpen | PositionIntent::SellToClose
+    );
+    check_exit_prices(profit, order.exits.stop_loss(), base, long)
 }
 
 fn check_exit_prices(

@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod asset;
+pub mod booking;
 pub mod checks;
 pub mod costs;
 pub mod data;

@@ -1,4 +1,4 @@
-//! When and at what price open orders fill, and what a fill does to cash and positions.
+//! When and at what price open orders fill.
 //!
 //! A market order fills at the price of the instant, half a spread to its disadvantage. A limit
 //! order fills at the same price if that satisfies the limit; else at its limit, at the end of a
@@ -9,22 +9,20 @@
 //! that price, not at the stop), or at the end of a bar, begun after the order was taken, whose
 //! range touched it (it fills at the stop, half a spread worse). From then on the order is a
 //! market or limit order; what the rest of the triggering bar did is not used, for nobody knows
-//! whether it was before or after the trigger. How much may fill is in [`crate::liquidity`].
+//! whether it was before or after the trigger. How much may fill is in [`crate::liquidity`], what a
+//! fill does to the books in [`crate::booking`].
 
 use rawe_core::calendar::MarketCalendar;
 use rawe_core::{AssetClass, Timestamp};
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use crate::asset::{Asset, QUANTITY_DECIMALS, money};
+use crate::asset::QUANTITY_DECIMALS;
 use crate::events::OrderEventKind;
 use crate::exchange::Exchange;
-use crate::order::{Fill, Order, OrderStatus, Reserved};
+use crate::order::{Order, OrderStatus, Reserved};
 use crate::series::{BarView, decimal};
 use crate::sessions::{extended_at, next_extended};
 use crate::terms::{Amount, GroupRole, Side, TimeInForce};
-
-/// Digits after the point of a mean fill price.
-const AVERAGE_DECIMALS: u32 = 12;
 
 impl Exchange {
     /// The next instant in `(now, through]` at which an open order may change, or at which a
@@ -423,78 +421,6 @@ impl Exchange {
                 }
             }
         }
-    }
-
-    /// Books an execution: cash, position, fees. Fees of crypto are taken from what is received:
-    /// coins on buys, dollars on sells.
-    fn book(&mut self, order: &Order, asset: &Asset, quantity: Decimal, price: Decimal) -> Fill {
-        let rate = match asset.class {
-            AssetClass::Crypto => self.config.fee_bps_crypto / Decimal::from(10_000),
-            AssetClass::UsEquity => Decimal::ZERO,
-        };
-        let value = money(quantity * price);
-        let round_up = RoundingStrategy::AwayFromZero;
-        let (fee_quantity, fee_value, position_change, cash_change) = match order.side {
-            Side::Buy => {
-                let fee = (quantity * rate).round_dp_with_strategy(QUANTITY_DECIMALS, round_up);
-                (fee, money(fee * price), quantity - fee, -value)
-            }
-            Side::Sell => {
-                let fee = self.sale_fee(asset.class, value);
-                (Decimal::ZERO, fee, -quantity, value - fee)
-            }
-        };
-        let traded = match order.side {
-            Side::Buy => value - fee_value,
-            Side::Sell => -value,
-        };
-        let position = self.positions.entry(order.asset).or_default();
-        let realised = position.apply(position_change, traded);
-        self.cash += cash_change;
-        self.realised += realised;
-        self.fees += fee_value;
-        Fill {
-            order_id: order.id,
-            client_order_id: order.client_order_id.clone(),
-            asset: order.asset,
-            side: order.side,
-            quantity: quantity.normalize(),
-            price: price.normalize(),
-            fee_quantity: fee_quantity.normalize(),
-            fee_value: fee_value.normalize(),
-            position_change: position_change.normalize(),
-            cash_change: cash_change.normalize(),
-            realised: realised.normalize(),
-            at: self.now,
-        }
-    }
-}
-
-impl Order {
-    /// Counts an execution in.
-    fn add_fill(&mut self, quantity: Decimal, price: Decimal) {
-        let total = self.filled_quantity + quantity;
-        let paid = self.filled_average_price.unwrap_or_default() * self.filled_quantity;
-        let average = if self.filled_quantity.is_zero() {
-            price
-        } else {
-            (paid + quantity * price)
-                .checked_div(total)
-                .unwrap_or(price)
-        };
-        self.filled_quantity = total.normalize();
-        self.filled_average_price = Some(average.round_dp(AVERAGE_DECIMALS).normalize());
-        self.filled_value += money(quantity * price);
-    }
-
-    /// Gives back what was held for `quantity` of the `wanted` units.
-    fn shrink_reserved(&mut self, quantity: Decimal, wanted: Decimal) {
-        let left = (wanted - quantity).checked_div(wanted).unwrap_or_default();
-        self.reserved.quantity = match self.amount {
-            Amount::Quantity(_) => (self.reserved.quantity - quantity).max(Decimal::ZERO),
-            Amount::Notional(_) => self.reserved.quantity * left,
-        };
-        self.reserved.cost = money(self.reserved.cost * left);
     }
 }
 

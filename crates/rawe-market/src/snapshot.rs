@@ -1,6 +1,7 @@
 //! The whole state of an account, to be kept and taken up again on the same market.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::sync::Arc;
 
 use rawe_core::Timestamp;
@@ -62,7 +63,8 @@ impl MarketData {
                 continue;
             };
             let ends = [series.bar(0), series.bar(series.len().saturating_sub(1))];
-            text.push_str(&format!("{}:{}:{ends:?};", asset.symbol, series.len()));
+            // Writing to a text does not fail.
+            let _written = write!(text, "{}:{}:{ends:?};", asset.symbol, series.len());
         }
         stable_uuid(&format!("market:{text}"))
     }

@@ -199,7 +199,7 @@ async fn what_waits_for_the_open_cannot_be_replaced() {
 }
 
 #[tokio::test]
-async fn listings_end_between_two_orders() {
+async fn listings_begin_or_end_at_an_order() {
     let exchange = Exchange::start(OPEN).await;
     let mut ids = Vec::new();
     for number in 0..5 {
@@ -208,18 +208,30 @@ async fn listings_end_between_two_orders() {
         let taken = exchange.take(&order).await;
         ids.push(taken["id"].as_str().unwrap().to_owned());
     }
-    let path = format!(
-        "/v2/orders?after_order_id={}&before_order_id={}&direction=asc",
+    let listed = async |query: String| -> Vec<String> {
+        let listed = exchange
+            .get(&format!("/v2/orders?direction=asc&{query}"))
+            .await;
+        let orders = listed.as_array().unwrap().iter();
+        orders
+            .map(|order| order["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(listed(format!("after_order_id={}", ids[2])).await, ids[3..]);
+    assert_eq!(
+        listed(format!("before_order_id={}", ids[2])).await,
+        ids[..2]
+    );
+    assert_eq!(
+        listed("asset_class=us_option,us_equity".to_owned()).await,
+        ids
+    );
+    assert!(listed("asset_class=crypto".to_owned()).await.is_empty());
+    let both = format!(
+        "/v2/orders?after_order_id={}&before_order_id={}",
         ids[0], ids[4]
     );
-    let listed = exchange.get(&path).await;
-    let listed: Vec<_> = listed
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|o| o["id"].as_str().unwrap())
-        .collect();
-    assert_eq!(listed, ids[1..4]);
+    assert_eq!(exchange.send("GET", &both, None).await.0, 422);
     for bad in [
         "after_order_id=x",
         "after_order_id=7a0d6a1b-1111-4111-8111-111111111111",

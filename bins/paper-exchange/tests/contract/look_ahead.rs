@@ -56,7 +56,7 @@ fn other_news(now: &str) -> Vec<NewsItem> {
     let now = at(now);
     let other = |mut item: NewsItem| {
         if item.first_seen > now {
-            item.headline = "the future".to_owned();
+            item.headline.replace_range(.., "the future");
         }
         item
     };
@@ -78,7 +78,11 @@ async fn answers(exchange: &Exchange, start: &str, end: &str) -> Vec<(String, St
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10, max_shrink_iters: 20, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 10,
+        max_shrink_iters: 20,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn the_future_makes_no_difference(

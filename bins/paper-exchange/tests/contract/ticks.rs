@@ -22,18 +22,18 @@ async fn each_bar_has_a_trade_at_either_end() {
     assert_eq!(
         Value::from(shown),
         json!([
-            ["2026-03-02T14:30:00Z", 100.0, 1],
-            ["2026-03-02T15:00:00Z", 101.0, 500],
-            ["2026-03-02T15:00:00Z", 102.0, 500],
-            ["2026-03-02T16:00:00Z", 103.0, 500],
-            ["2026-03-02T16:00:00Z", 104.0, 500]
+            ["2026-03-02T14:30:00Z", 100, 1],
+            ["2026-03-02T15:00:00Z", 101, 500],
+            ["2026-03-02T15:00:00Z", 102, 500],
+            ["2026-03-02T16:00:00Z", 103, 500],
+            ["2026-03-02T16:00:00Z", 104, 500]
         ])
     );
     let quotes = exchange
         .get("/v2/stocks/quotes?symbols=AAPL&start=2026-03-02")
         .await;
     assert_eq!(quotes["quotes"]["AAPL"].as_array().unwrap().len(), 5);
-    assert_eq!(quotes["quotes"]["AAPL"][1]["ap"], 101.0);
+    assert_eq!(quotes["quotes"]["AAPL"][1]["ap"], 101);
     assert_eq!(trades[0]["x"], "V");
     exchange.stop().await;
 }

@@ -76,10 +76,10 @@ fn trails_that_make_no_sense_are_refused() {
     assert!(exchange(OPEN).submit(&coin).is_err());
 }
 
-fn costly(config: ExchangeConfig) -> Exchange {
+fn costly(config: &ExchangeConfig) -> Exchange {
     let config = ExchangeConfig {
         half_spread_bps_stocks: Decimal::ZERO,
-        ..config
+        ..config.clone()
     };
     Exchange::new(data(), config, at(OPEN))
 }
@@ -90,20 +90,20 @@ fn large_orders_move_the_price_and_never_beyond_their_limit() {
         impact_bps: Decimal::from(100),
         ..ExchangeConfig::default()
     };
-    let price = costly(ExchangeConfig::default())
+    let price = costly(&ExchangeConfig::default())
         .submit(&buy("AAPL", "1"))
         .unwrap()
         .filled_average_price
         .unwrap();
     // A tenth of the bar's thousand shares: a tenth of one percent.
-    let bought = costly(config.clone())
+    let bought = costly(&config)
         .submit(&buy("AAPL", "100"))
         .unwrap()
         .filled_average_price
         .unwrap();
     assert_eq!(bought, (price * dec("1.001")).round_dp(4).normalize());
     let at_limit = limit(buy("AAPL", "100"), &price.to_string());
-    let bought = costly(config)
+    let bought = costly(&config)
         .submit(&at_limit)
         .unwrap()
         .filled_average_price;
@@ -117,7 +117,7 @@ fn sales_and_borrowing_cost_what_they_are_set_to() {
         borrow_bps_year: Decimal::from(3_600),
         ..ExchangeConfig::default()
     };
-    let mut exchange = costly(config);
+    let mut exchange = costly(&config);
     exchange.submit(&sell("AAPL", "10")).unwrap();
     let sold = exchange.fills()[0].clone();
     assert_eq!(sold.fee_value, sold.price * dec("10") * dec("0.0001"));
