@@ -8,11 +8,15 @@ mod chaos;
 #[cfg(test)]
 mod collective;
 #[cfg(test)]
+mod fetching;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod kill_switch;
 #[cfg(test)]
 mod lifecycle;
+#[cfg(test)]
+mod recording;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
