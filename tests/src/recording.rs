@@ -14,8 +14,8 @@ use crate::harness::Program;
 
 /// History that the agents read before they vote, days: enough for every measure they use.
 const WARMUP_DAYS: &str = "60";
-/// The last day played, a few days after the first.
-const LAST_DAY: &str = "2026-05-07";
+/// Where the play ends, two days after it began.
+const LAST_DAY: &str = "2026-05-06";
 
 /// Plays a market to its end; what it left on the bus.
 async fn play(redis: &RedisServer, folder: &Path, market: &[&str]) -> [Vec<Vec<u8>>; 4] {
