@@ -4,6 +4,8 @@
 //! executable. Everything lives in one test program, so that it is linked once.
 
 #[cfg(test)]
+mod alpaca_py;
+#[cfg(test)]
 mod chaos;
 #[cfg(test)]
 mod collective;
@@ -15,6 +17,8 @@ mod harness;
 mod kill_switch;
 #[cfg(test)]
 mod lifecycle;
+#[cfg(test)]
+mod openapi;
 #[cfg(test)]
 mod recording;
 #[cfg(test)]

@@ -151,23 +151,11 @@ pub(crate) fn order(data: &MarketData, order: &Order) -> wire::Order {
         qty,
         filled_qty: Some(order.filled_quantity),
         filled_avg_price: order.filled_average_price,
-        order_class: match order.class {
-            OrderClass::Simple => None,
-            OrderClass::Bracket => Some(wire::OrderClass::Bracket),
-            OrderClass::Oco => Some(wire::OrderClass::Oco),
-            OrderClass::Oto => Some(wire::OrderClass::Oto),
-        },
+        order_class: order_class(order.class),
         order_type: Some(order_type.clone()),
         order_type_deprecated: Some(order_type),
         side: Some(side(order.side)),
-        time_in_force: Some(match order.time_in_force {
-            TimeInForce::Day => wire::TimeInForce::Day,
-            TimeInForce::Gtc => wire::TimeInForce::Gtc,
-            TimeInForce::Ioc => wire::TimeInForce::Ioc,
-            TimeInForce::Fok => wire::TimeInForce::Fok,
-            TimeInForce::Opg => wire::TimeInForce::Opg,
-            TimeInForce::Cls => wire::TimeInForce::Cls,
-        }),
+        time_in_force: Some(time_in_force(order.time_in_force)),
         limit_price: match order.order_type {
             OrderType::Market | OrderType::Stop(_) | OrderType::TrailingStop(_) => None,
             OrderType::Limit(limit) | OrderType::StopLimit { limit, .. } => Some(limit.normalize()),
@@ -187,6 +175,27 @@ pub(crate) fn order(data: &MarketData, order: &Order) -> wire::Order {
         }),
         group_id: order.group().map(|id| id.to_string()),
         group_role: order.role.map(|role| role_name(role).to_owned()),
+    }
+}
+
+fn time_in_force(lasting: TimeInForce) -> wire::TimeInForce {
+    match lasting {
+        TimeInForce::Day => wire::TimeInForce::Day,
+        TimeInForce::Gtc => wire::TimeInForce::Gtc,
+        TimeInForce::Ioc => wire::TimeInForce::Ioc,
+        TimeInForce::Fok => wire::TimeInForce::Fok,
+        TimeInForce::Opg => wire::TimeInForce::Opg,
+        TimeInForce::Cls => wire::TimeInForce::Cls,
+    }
+}
+
+/// The class of a group; Alpaca has no word for none.
+fn order_class(class: OrderClass) -> Option<wire::OrderClass> {
+    match class {
+        OrderClass::Simple => None,
+        OrderClass::Bracket => Some(wire::OrderClass::Bracket),
+        OrderClass::Oco => Some(wire::OrderClass::Oco),
+        OrderClass::Oto => Some(wire::OrderClass::Oto),
     }
 }
 

@@ -72,15 +72,8 @@ impl ExchangeArgs {
             value
         };
         let participation_max = self.participation_max.or(file.participation_max);
-        if participation_max.is_some() {
-            number(
-                "participation-max",
-                participation_max,
-                None,
-                Decimal::ONE,
-                Decimal::ONE,
-            );
-        }
+        let part = participation_max.unwrap_or_default();
+        number("participation-max", Some(part), None, part, Decimal::ONE);
         ExchangeConfig {
             cash: number("cash", self.cash, file.cash, defaults.cash, CASH_MAX),
             fee_bps_crypto: number(

@@ -171,6 +171,12 @@ async fn activities_are_paged_both_ways_and_filtered() {
         let rows = exchange.get(&format!("/v2/account/activities{path}")).await;
         assert_eq!(rows.as_array().unwrap().len(), count, "{path}");
     }
+    exchange.stop().await;
+}
+
+#[tokio::test]
+async fn bad_questions_about_activities_are_refused() {
+    let exchange = Exchange::start(OPEN).await;
     for bad in [
         "page_size=101",
         "page_token=x",

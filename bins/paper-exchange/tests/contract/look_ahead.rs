@@ -79,8 +79,8 @@ async fn answers(exchange: &Exchange, start: &str, end: &str) -> Vec<(String, St
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 10,
-        max_shrink_iters: 20,
+        cases: 4,
+        max_shrink_iters: 8,
         ..ProptestConfig::default()
     })]
 

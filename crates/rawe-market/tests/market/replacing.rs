@@ -132,15 +132,10 @@ fn what_cannot_be_replaced_is_refused_and_stays() {
         ..sell("AAPL", "1")
     };
     let nothing = Replacement::default();
+    let bought = limit(buy("AAPL", "10"), "90");
     let cases = [
         (
-            limit(buy("AAPL", "10"), "90"),
-            nothing.clone(),
-            403,
-            "order parameters are not changed",
-        ),
-        (
-            limit(buy("AAPL", "10"), "90"),
+            bought.clone(),
             to_limit("90"),
             403,
             "order parameters are not changed",
@@ -158,7 +153,7 @@ fn what_cannot_be_replaced_is_refused_and_stays() {
             "notional orders cannot be replaced",
         ),
         (
-            limit(buy("AAPL", "10"), "90"),
+            bought.clone(),
             to_limit("90.001"),
             422,
             "invalid limit_price",
@@ -170,7 +165,7 @@ fn what_cannot_be_replaced_is_refused_and_stays() {
             "trailing_stop orders require no limit price",
         ),
         (
-            limit(buy("AAPL", "10"), "90"),
+            bought.clone(),
             Replacement {
                 time_in_force: Some(TimeInForce::Opg),
                 ..nothing.clone()
@@ -179,7 +174,7 @@ fn what_cannot_be_replaced_is_refused_and_stays() {
             "opg orders are not accepted at this time",
         ),
         (
-            limit(buy("AAPL", "10"), "90"),
+            bought.clone(),
             to_limit("90000"),
             403,
             "insufficient buying power",
