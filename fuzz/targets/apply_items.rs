@@ -28,6 +28,7 @@ fuzz_target!(|events: Vec<Event>| {
                     register: if kind < 128 { Register::News } else { Register::Social },
                     followers: None,
                     repost_of: None,
+                    trust_percent: None,
                     symbols: vec![symbol.clone()],
                     headline: String::new(),
                     text,

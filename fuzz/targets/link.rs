@@ -19,6 +19,7 @@ fuzz_target!(|parts: (String, String, bool)| {
         author: None,
         followers: None,
         repost_of: None,
+        trust_percent: None,
         symbols: symbols.to_vec(),
         headline,
         text,

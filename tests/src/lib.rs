@@ -4,9 +4,13 @@
 //! executable. Everything lives in one test program, so that it is linked once.
 
 #[cfg(test)]
+mod alpaca_py;
+#[cfg(test)]
 mod chaos;
 #[cfg(test)]
 mod collective;
+#[cfg(test)]
+mod fetching;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
@@ -15,6 +19,9 @@ mod kill_switch;
 mod lifecycle;
 #[cfg(test)]
 mod old_journal;
+mod openapi;
+#[cfg(test)]
+mod recording;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

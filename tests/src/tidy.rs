@@ -180,7 +180,7 @@ fn nothing_is_left_for_later() {
 }
 
 /// Each section of `rawe.toml` and the struct whose fields are its keys.
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 11] = [
     ("consensus", "ConsensusConfig"),
     ("consensus.weights", "WeightsConfig"),
     ("risk", "RiskLimits"),
@@ -189,6 +189,8 @@ const SECTIONS: [(&str, &str); 9] = [
     ("agents", "AgentsSection"),
     ("exchange", "ExchangeSection"),
     ("feed", "FeedSection"),
+    ("feed.sources", "SourceSection"),
+    ("feed.sources.fields", "JsonFields"),
     ("roster", "RosterAgent"),
 ];
 
@@ -231,6 +233,30 @@ fn every_configuration_key_is_documented() {
         };
         let missing = fields.iter().filter(|field| !explained(field));
         problems.extend(missing.map(|field| format!("{path} does not explain {section}.{field}")));
+    }
+    assert!(problems.is_empty(), "{}", join(problems));
+}
+
+#[test]
+fn every_key_of_the_feed_is_in_the_file_to_copy_from() {
+    let file = std::fs::read_to_string(root().join("config/rawe.toml")).unwrap();
+    let sources = rust_sources();
+    let mut problems = Vec::new();
+    for name in ["FeedSection", "SourceSection", "JsonFields"] {
+        let head = format!("struct {name} {{");
+        let source = sources.iter().find(|source| source.text.contains(&head));
+        let fields = source.map_or_else(Vec::new, |source| fields_of(&source.text, name));
+        assert!(
+            !fields.is_empty(),
+            "no fields of {name} found in any source"
+        );
+        // As a key, maybe commented out, as a part of a table in one line, or as tables.
+        let named = |field: &String| {
+            let forms = [format!("{field} = "), format!("[[feed.{field}]]")];
+            forms.iter().any(|form| file.contains(form))
+        };
+        let missing = fields.into_iter().filter(|field| !named(field));
+        problems.extend(missing.map(|field| format!("config/rawe.toml has no {field} ({name})")));
     }
     assert!(problems.is_empty(), "{}", join(problems));
 }

@@ -5,11 +5,16 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use rawe_alpaca::StockFeed;
 use rawe_core::{Symbol, Timeframe};
 use rawe_feed::SymbolMap;
 use rawe_feed::scenario::DEFAULT_SEED;
-use rawe_runtime::{BrokerArgs, CommonArgs, ConfigProblems, load_section};
+use rawe_runtime::{BrokerArgs, CommonArgs, ConfigProblems, LIFELINE_VARIABLE, load_section};
 use serde::Deserialize;
+use url::Url;
+
+use crate::source_settings::{SourceSection, stock_feed_named, web_sources, web_url};
+use crate::web::WebSource;
 
 /// Days of history before the first live or played instant: z-values need 30, learned signs 60,
 /// and the record that opens a class the rest.
@@ -39,14 +44,24 @@ pub struct FeedArgs {
     #[command(flatten)]
     pub broker: BrokerArgs,
 
-    /// Where news comes from: alpaca, scenario, scenario:SEED, or a FILE (JSON lines or CSV, also
-    /// gzipped); may be given often [default: alpaca]
+    /// Where news comes from: alpaca, rss:URL (RSS, Atom or JSON Feed), stdin (JSON lines), none
+    /// (but the configured sources), scenario, scenario:SEED, or a FILE; may be given often
+    /// [default: alpaca]
     #[arg(long, value_name = "SOURCE", env = "RAWE_FEED_NEWS")]
     pub news: Vec<NewsSource>,
 
     /// Where bars come from; the paper exchange speaks Alpaca's API as well
     #[arg(long, value_name = "SOURCE", value_enum, default_value = "alpaca")]
     pub bars_from: BarSource,
+
+    /// Which stock prices: iex, sip, boats (the night), or another feed of Alpaca's by its name
+    /// [default: iex]
+    #[arg(long, value_name = "FEED", env = "RAWE_FEED_STOCK_FEED")]
+    pub stock_feed: Option<String>,
+
+    /// Live, poll only: open none of Alpaca's data streams
+    #[arg(long)]
+    pub no_stream: bool,
 
     /// Symbols to follow, separated by commas [default: all of a paced exchange, about 30 liquid
     /// ones live]
@@ -101,6 +116,12 @@ pub struct FeedArgs {
 pub enum NewsSource {
     /// The news API of Alpaca or of the exchange.
     Alpaca,
+    /// An RSS, Atom or JSON Feed document on the web.
+    Rss(Url),
+    /// Lines of standard input.
+    Stdin,
+    /// Nothing besides the configured sources.
+    None,
     /// The items of the generated market of this seed.
     Scenario(u64),
     /// A file.
@@ -116,7 +137,10 @@ impl FromStr for NewsSource {
                 .map(Self::Scenario)
                 .map_err(|_| format!("'{seed}' is no seed; write scenario:7")),
             None if text == "scenario" => Ok(Self::Scenario(DEFAULT_SEED)),
+            Some(("rss", url)) => web_url(url).map(Self::Rss),
             None if text == "alpaca" => Ok(Self::Alpaca),
+            None if text == "stdin" => Ok(Self::Stdin),
+            None if text == "none" => Ok(Self::None),
             _ if text.is_empty() => Err("a source of news must not be empty".into()),
             _ => Ok(Self::File(PathBuf::from(text))),
         }
@@ -134,6 +158,9 @@ impl fmt::Display for NewsSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Alpaca => f.write_str("alpaca"),
+            Self::Rss(url) => write!(f, "rss:{url}"),
+            Self::Stdin => f.write_str("stdin"),
+            Self::None => f.write_str("none"),
             Self::Scenario(seed) => write!(f, "scenario:{seed}"),
             Self::File(path) => write!(f, "{}", path.display()),
         }
@@ -214,6 +241,9 @@ impl FromStr for Speed {
 #[serde(deny_unknown_fields, default)]
 struct FeedSection {
     news: Vec<NewsSource>,
+    sources: Vec<SourceSection>,
+    stock_feed: Option<String>,
+    stream: Option<bool>,
     symbols: Vec<Symbol>,
     participants: Vec<String>,
     speed: Option<Speed>,
@@ -229,6 +259,12 @@ struct FeedSection {
 pub struct FeedSettings {
     /// Where news comes from; at least one source.
     pub news: Vec<NewsSource>,
+    /// Sources on the web, those of `news` among them.
+    pub web: Vec<WebSource>,
+    /// Which stock prices.
+    pub stock_feed: StockFeed,
+    /// Whether Alpaca's data streams are opened, live.
+    pub stream: bool,
     /// Symbols to follow; empty for the default.
     pub symbols: Vec<Symbol>,
     /// Who must handle each step of a replay.
@@ -268,8 +304,13 @@ impl FeedArgs {
         if news.is_empty() {
             news.push(NewsSource::Alpaca);
         }
+        let web = web_sources(&news, &file.sources, &mut problems);
+        let stock_feed = self.stock_feed.clone().or(file.stock_feed);
         let settings = FeedSettings {
             news,
+            web,
+            stock_feed: stock_feed_named(stock_feed.as_deref(), &mut problems),
+            stream: !self.no_stream && file.stream.unwrap_or(true),
             symbols: first_given(&self.symbols, &file.symbols).to_vec(),
             participants: first_given(&self.participants, &file.participants).to_vec(),
             speed: self.speed.or(file.speed).unwrap_or(Speed::Max),
@@ -320,11 +361,19 @@ impl FeedSettings {
                 self.poll_secs
             ));
         }
+        let is_supervised = std::env::var_os(LIFELINE_VARIABLE).is_some_and(|value| value == "1");
         for source in &self.news {
             match source {
                 NewsSource::File(path) if !path.is_file() => {
                     problems.push(format!("--news {} is not a file", path.display()));
                 }
+                NewsSource::Rss(_) | NewsSource::Stdin if self.paced => problems.push(format!(
+                    "--news {source} cannot be paced: it tells what is new now"
+                )),
+                NewsSource::Stdin if is_supervised => problems.push(
+                    "--news stdin: standard input is the supervisor's (RAWE_EXIT_ON_STDIN_EOF=1)"
+                        .into(),
+                ),
                 NewsSource::Scenario(_) if !self.paced => problems.push(
                     "--news scenario needs --paced: a generated market has its own time".into(),
                 ),
@@ -347,69 +396,5 @@ fn first_given<'a, T>(flags: &'a [T], file: &'a [T]) -> &'a [T] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-    use std::io::Write;
-
-    #[derive(Parser)]
-    struct Command {
-        #[command(flatten)]
-        args: FeedArgs,
-    }
-
-    fn settings(flags: &[&str]) -> Result<FeedSettings, ConfigProblems> {
-        let flags = std::iter::once("market-feed").chain(flags.iter().copied());
-        Command::try_parse_from(flags).unwrap().args.settings()
-    }
-
-    #[test]
-    fn sources_and_speeds_are_read() {
-        let read = |text: &str| text.parse::<NewsSource>();
-        assert_eq!(read("scenario"), Ok(NewsSource::Scenario(7)));
-        assert_eq!(read("scenario:12"), Ok(NewsSource::Scenario(12)));
-        assert_eq!(read("alpaca"), Ok(NewsSource::Alpaca));
-        assert_eq!(read("a:b.jsonl"), Ok(NewsSource::File("a:b.jsonl".into())));
-        assert!(read("scenario:x").is_err() && read("").is_err());
-        assert_eq!("3600".parse(), Ok(Speed::Times(3600.0)));
-        assert_eq!("max".parse(), Ok(Speed::Max));
-        for bad in ["0", "-1", "nan", "fast", ""] {
-            assert!(bad.parse::<Speed>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn flags_go_before_the_file_and_all_problems_are_listed() {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        write!(
-            file,
-            "[feed]\nspeed = 60\nwarmup_days = 90\nnews = [\"scenario:3\"]\nsymbols = [\"KO\"]\n"
-        )
-        .unwrap();
-        let path = file.path().to_str().unwrap();
-        let merged = settings(&["--config", path, "--paced", "--warmup-days", "30"]).unwrap();
-        assert_eq!(merged.speed, Speed::Times(60.0));
-        assert_eq!(merged.warmup_days, 30);
-        assert_eq!(merged.news, [NewsSource::Scenario(3)]);
-        let ConfigProblems(problems) = settings(&[
-            "--news=/no/such.jsonl",
-            "--news=scenario",
-            "--poll-secs=0",
-            "--warmup-days=999",
-            "--symbol-map=x",
-            "--participants=a",
-        ])
-        .unwrap_err();
-        assert_eq!(problems.len(), 6, "{problems:#?}");
-    }
-
-    #[test]
-    fn the_live_symbols_are_symbols() {
-        assert!(
-            LIVE_SYMBOLS
-                .iter()
-                .all(|symbol| Symbol::new(symbol).is_ok())
-        );
-        assert!(LIVE_SYMBOLS.is_sorted());
-    }
-}
+#[path = "args_tests.rs"]
+mod tests;

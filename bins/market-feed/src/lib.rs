@@ -1,20 +1,25 @@
 //! News and bars into Redis Streams; the pacer of replays.
 //!
-//! One of two ways: live, where bars and articles are polled from Alpaca, or
-//! paced, where this process drives the clock of a paper exchange and waits in each
-//! step for every participant. Both fill in months of history first. Reading files, generating
-//! markets and the rules of pacing are in `rawe-feed`; the REST client is in `rawe-alpaca`.
+//! One of two ways: live, where bars and articles are streamed and polled from Alpaca and other
+//! sources are heard besides, or paced, where this process drives the clock of a paper exchange and
+//! waits in each step for every participant. Both fill in months of history first. Reading files,
+//! generating markets and the rules of pacing are in `rawe-feed`; the REST client is in
+//! `rawe-alpaca`.
 
 mod acks;
 mod admin;
 mod args;
+mod download;
+mod lines;
 mod live;
 mod market_data;
 mod paced;
 mod progress;
 mod retry;
+mod source_settings;
 mod sources;
 mod warmup;
+mod web;
 mod writer;
 
 use std::sync::Arc;
@@ -27,6 +32,8 @@ pub use args::{
     BarLength, BarSource, FeedArgs, FeedSettings, LIVE_SYMBOLS, NewsSource, Speed,
     WARMUP_DAYS_DEFAULT,
 };
+
+pub use download::{Download, Reached, download};
 
 /// The feed's name as a process.
 pub const PROCESS: &str = "market-feed";

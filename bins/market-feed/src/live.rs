@@ -1,68 +1,73 @@
-//! Live: bars and articles polled as they appear. Every process reads the wall clock; this one
-//! says once that the history is complete and then only adds to it.
+//! Live: bars and articles streamed and polled, sources on the web and standard input as they tell.
+//! Every process reads the wall clock; this one says once that the history is complete and then
+//! only adds to it. What to ask and what to deliver is decided by `rawe_feed::following`; here it
+//! is done.
 
-use std::collections::BTreeSet;
+mod resume;
+mod streams;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use chrono::TimeDelta;
-use rawe_bus::{Bus, Entry, EntryId};
-use rawe_core::channels::{BARS_STREAM, CLOCK_STREAM, NEWS_STREAM};
-use rawe_core::{
-    Bar, ClockInstant, ClockMode, NewsItem, ProcessState, Symbol, Timeframe, Timestamp,
-};
-use rawe_feed::NewsTimeline;
-use rawe_feed::bar_times::spans_between;
+use rawe_alpaca::Restarter;
+use rawe_alpaca::types::NewsArticle;
+use rawe_bus::Bus;
+use rawe_core::{Bar, ClockInstant, ClockMode, NewsItem, ProcessState, Symbol, Timestamp};
+use rawe_execution::broker::BrokerError;
+use rawe_feed::following::{Act, BarQuestion, Channel, Delivered, Following, NewsQuestion, Seen};
+use rawe_feed::intake::{Intake, SourceRules};
+use rawe_feed::{Group, NewsTimeline, SymbolMap, groups};
 use rawe_runtime::{BrokerArgs, Heart, wall_now};
-use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
-use crate::args::{FeedSettings, LIVE_SYMBOLS, NewsSource};
-use crate::market_data::{Group, KnownArticles, MarketData, groups};
+use crate::args::{FeedSettings, NewsSource};
+use crate::market_data::{MarketData, alpaca_settings};
 use crate::paced::history_start;
-use crate::retry::{Backoff, until_answered};
+use crate::retry::Teller;
 use crate::warmup::{RECENT, WarmUp};
+use crate::web::Told;
 use crate::writer::StreamWriter;
+use crate::{lines, web};
+use resume::{Known, known_of_run, live_symbols, run_id};
 
-/// What ended or was published longer ago than this, when we first see it, is history: it builds
-/// state and triggers nothing.
-const FRESH: TimeDelta = TimeDelta::minutes(30);
-/// How far back bars are asked for again, to find those that came late: hourly ones.
-const HOURLY_OVERLAP: TimeDelta = TimeDelta::hours(3);
-/// The same for daily ones: a long weekend.
-const DAILY_OVERLAP: TimeDelta = TimeDelta::days(4);
-/// How far back articles are asked for again.
-const NEWS_OVERLAP: TimeDelta = TimeDelta::minutes(15);
 /// How long delivered bars and articles are remembered, beyond any overlap.
-const MEMORY: TimeDelta = RECENT;
-/// When bars are asked for after one should have ended: the agents scan two seconds after it.
-const AFTER_BAR_END: [TimeDelta; 3] = [
-    TimeDelta::milliseconds(300),
-    TimeDelta::milliseconds(1_200),
-    TimeDelta::seconds(10),
-];
-/// Entries read at once from what the streams hold already.
-const READ_MAX: usize = 1_000;
+pub(crate) const MEMORY: TimeDelta = RECENT;
+/// Events that wait for us; beyond them streams and sources wait.
+const EVENTS_MAX: usize = 4_096;
+/// Questions of a start are asked this often at most, while the exchange is away.
+const CATCH_UP_TURNS: usize = 1_000;
+
+/// What came in.
+pub(super) enum Event {
+    /// From a stream.
+    Streamed(Seen),
+    /// An answer about bars.
+    Bars(BarQuestion, Result<Vec<Bar>, BrokerError>),
+    /// An answer about articles.
+    Articles(NewsQuestion, Result<Vec<NewsArticle>, BrokerError>),
+}
 
 /// A live feed.
 struct Follower {
+    mind: Following,
     data: MarketData,
-    groups: Vec<Group>,
     symbols: Vec<Symbol>,
-    has_articles: bool,
+    sources: Vec<SourceRules>,
+    intake: Intake,
+    map: SymbolMap,
     writer: StreamWriter,
-    known: Known,
-    poll: TimeDelta,
+    restarters: BTreeMap<Channel, Restarter>,
+    sender: mpsc::Sender<Event>,
+    events: mpsc::Receiver<Event>,
+    told: mpsc::Receiver<Told>,
+    bars_teller: Teller,
+    news_teller: Teller,
+    tasks: JoinSet<()>,
     heart: Heart,
-}
-
-/// What has been delivered.
-#[derive(Debug, Default)]
-struct Known {
-    bars: BTreeSet<(Timestamp, Symbol)>,
-    articles: KnownArticles,
-    /// Articles updated up to here have been asked for.
-    news_through: Option<Timestamp>,
 }
 
 /// Fills in history, then follows the market until it is told to end.
@@ -79,31 +84,57 @@ pub(crate) async fn follow(
         .unwrap_or_else(|| run_id(&symbols, settings, broker));
     let start = history_start(wall_now(), settings.warmup_days);
     let resumed = known_of_run(&bus, &run_id, start).await?;
-    let (writer, known) = match resumed {
-        Some(known) => (
-            StreamWriter::behind(Arc::clone(&bus), heart.clone()).await,
-            known,
-        ),
-        None => (
-            StreamWriter::fresh(bus, heart.clone()).await,
-            Known::default(),
-        ),
+    let is_resumed = resumed.is_some();
+    let mut writer = if is_resumed {
+        StreamWriter::behind(Arc::clone(&bus), heart.clone()).await
+    } else {
+        StreamWriter::fresh(bus, heart.clone()).await
+    }
+    .context("looking at the streams")?;
+    let data = MarketData::new(
+        broker,
+        &settings.stock_feed,
+        settings.symbol_map.clone(),
+        heart.clone(),
+    )?;
+    let groups = groups(
+        symbols
+            .iter()
+            .map(|symbol| (symbol.clone(), settings.timeframe)),
+    );
+    let has_articles = settings.news.contains(&NewsSource::Alpaca);
+    let (known, counted) = if let Some(known) = resumed {
+        (known, (0, 0))
+    } else {
+        let articles = has_articles.then_some(symbols.as_slice());
+        fill_history(&data, &groups, articles, heart, &mut writer, start).await?
     };
+    let (sender, events) = mpsc::channel(EVENTS_MAX);
+    let (teller, told) = mpsc::channel(EVENTS_MAX);
     let mut follower = Follower {
-        data: MarketData::new(broker, settings.symbol_map.clone(), heart.clone())?,
-        groups: groups(
-            symbols
-                .iter()
-                .map(|symbol| (symbol.clone(), settings.timeframe)),
-        ),
+        mind: mind(settings, groups, known.delivered),
+        data,
         symbols,
-        has_articles: settings.news.contains(&NewsSource::Alpaca),
-        writer: writer.context("looking at the streams")?,
-        known,
-        poll: TimeDelta::seconds(i64::try_from(settings.poll_secs).unwrap_or(60)),
+        sources: settings.source_rules(),
+        intake: known.intake,
+        map: settings.symbol_map.clone(),
+        writer,
+        restarters: BTreeMap::new(),
+        sender,
+        events,
+        told,
+        bars_teller: Teller::new("market data"),
+        news_teller: Teller::new("news"),
+        tasks: JoinSet::new(),
         heart: heart.clone(),
     };
-    follower.catch_up(start, &run_id).await?;
+    let counted = if is_resumed {
+        follower.catch_up().await?
+    } else {
+        counted
+    };
+    follower.announce(&run_id, is_resumed, counted).await?;
+    follower.listen(settings, broker, &teller)?;
     heart.set_state(
         ProcessState::Running,
         format!("LIVE, {} symbols", follower.symbols.len()),
@@ -111,113 +142,50 @@ pub(crate) async fn follow(
     follower.follow().await
 }
 
-/// The symbols asked for, or the default ones.
-fn live_symbols(settings: &FeedSettings) -> Vec<Symbol> {
-    let mut symbols = settings.symbols.clone();
-    if symbols.is_empty() {
-        symbols = LIVE_SYMBOLS
-            .iter()
-            .filter_map(|text| Symbol::new(text).ok())
-            .collect();
-    }
-    symbols.sort();
-    symbols.dedup();
-    symbols
+/// The mind of a feed that knows what has been delivered.
+fn mind(settings: &FeedSettings, groups: Vec<Group>, delivered: Delivered) -> Following {
+    let poll = TimeDelta::seconds(i64::try_from(settings.poll_secs).unwrap_or(60));
+    let has_articles = settings.news.contains(&NewsSource::Alpaca);
+    let map = settings.symbol_map.clone();
+    Following::new(groups, has_articles, map, poll, MEMORY, delivered)
 }
 
-/// The same for the same symbols, bars and server, so that a restarted feed goes on with its run.
-fn run_id(symbols: &[Symbol], settings: &FeedSettings, broker: &BrokerArgs) -> String {
-    let mut hash: u32 = 0x811c_9dc5; // FNV-1a: the same in every build, unlike the library's.
-    let names = symbols.iter().map(Symbol::as_str);
-    let server = broker.data_url();
-    for byte in names
-        .chain([server.as_str()])
-        .flat_map(|text| text.bytes().chain([0]))
-    {
-        hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-    }
-    let length = match settings.timeframe {
-        Timeframe::Hour => "hour",
-        Timeframe::Day => "day",
-    };
-    format!("live-{length}-{}s-{hash:08x}", symbols.len())
-}
-
-/// What the streams hold of this very run, if it was complete once; `None` for a fresh start.
-async fn known_of_run(
-    bus: &Arc<dyn Bus>,
-    run_id: &str,
+/// Fills in the whole history of a fresh run: what is known then, and how many bars and items.
+async fn fill_history(
+    data: &MarketData,
+    groups: &[Group],
+    articles: Option<&[Symbol]>,
+    heart: &Heart,
+    writer: &mut StreamWriter,
     start: Timestamp,
-) -> anyhow::Result<Option<Known>> {
-    let newest = until_answered!("the bus", bus.last(CLOCK_STREAM).await)?;
-    let clock = newest.and_then(|e| serde_json::from_slice::<ClockInstant>(&e.payload).ok());
-    // A hole of more than a few days is filled faster and safer from the start.
-    let long_ago = start.max(wall_now() - MEMORY);
-    if clock.is_none_or(|clock| clock.paced || clock.run_id != run_id) {
-        return Ok(None);
-    }
+) -> anyhow::Result<(Known, (usize, usize))> {
+    let until = wall_now();
     let mut known = Known::default();
-    for_each_entry::<Bar>(bus, BARS_STREAM, |bar| {
-        known.bars.insert((bar.end, bar.symbol));
-    })
-    .await?;
-    if known.bars.last().is_none_or(|(end, _)| *end < long_ago) {
-        return Ok(None);
-    }
-    known.bars.retain(|(end, _)| *end >= long_ago);
-    for_each_entry::<NewsItem>(bus, NEWS_STREAM, |item| {
-        if let (Ok(id), true) = (item.id.parse(), item.first_seen >= long_ago) {
-            known.articles.add(id, item.first_seen);
-            known.news_through = known.news_through.max(Some(item.first_seen));
-        }
-    })
-    .await?;
-    Ok(Some(known))
-}
-
-/// Reads a whole stream, oldest entry first.
-async fn for_each_entry<T: DeserializeOwned>(
-    bus: &Arc<dyn Bus>,
-    stream: &str,
-    mut each: impl FnMut(T),
-) -> anyhow::Result<()> {
-    let mut after = EntryId::START;
-    loop {
-        let entries: Vec<Entry> =
-            until_answered!("the bus", bus.range(stream, after, None, READ_MAX).await)
-                .context("reading what the streams hold")?;
-        let Some(last) = entries.last() else {
-            return Ok(());
-        };
-        after = last.id;
-        for entry in &entries {
-            if let Ok(value) = serde_json::from_slice(&entry.payload) {
-                each(value);
-            }
-        }
-    }
+    let mut warm_up = WarmUp {
+        data,
+        groups,
+        timeline: &mut NewsTimeline::default(),
+        articles: articles.map(|symbols| (symbols, &mut known.delivered.articles)),
+        heart: heart.clone(),
+    };
+    let filled = warm_up.fill(writer, start, until).await?;
+    known.delivered.bars = filled.recent_bars;
+    (known.delivered.bars_through, known.delivered.news_through) = (until, until);
+    Ok((known, (filled.bars, filled.news)))
 }
 
 impl Follower {
-    /// Fills in what is missing up to now and says that the history is complete.
-    async fn catch_up(&mut self, start: Timestamp, run_id: &str) -> anyhow::Result<()> {
-        let until = wall_now();
-        let is_resumed = !self.known.bars.is_empty();
-        let (bars, news) = if is_resumed {
-            // An exchange that is away now is asked again while following.
-            let polled = self.poll_all(until).await;
-            polled.unwrap_or_else(|error| {
-                let error = format!("{error:#}");
-                tracing::warn!(event = "source_failed", error, "market data is away");
-                (0, 0)
-            })
-        } else {
-            self.fill_history(start, until).await?
-        };
+    /// Says that the history is complete.
+    async fn announce(
+        &mut self,
+        run_id: &str,
+        is_resumed: bool,
+        (bars, news): (usize, usize),
+    ) -> anyhow::Result<()> {
         let (bars_through, news_through) = self.writer.ends();
         let instant = ClockInstant {
             step: 0,
-            instant: until,
+            instant: wall_now(),
             mode: ClockMode::WarmedUp,
             paced: false,
             run_id: run_id.to_owned(),
@@ -247,136 +215,179 @@ impl Follower {
         Ok(())
     }
 
-    /// Fills in the whole history of a fresh run; returns how many bars and items it has.
-    async fn fill_history(
-        &mut self,
-        start: Timestamp,
-        until: Timestamp,
-    ) -> anyhow::Result<(usize, usize)> {
-        let mut nothing = NewsTimeline::default();
-        let articles = (self.symbols.as_slice(), &mut self.known.articles);
-        let mut warm_up = WarmUp {
-            data: &self.data,
-            groups: &self.groups,
-            timeline: &mut nothing,
-            articles: Some(articles).filter(|_| self.has_articles),
-            heart: self.heart.clone(),
-        };
-        let filled = warm_up.fill(&mut self.writer, start, until).await?;
-        self.known.bars = filled.recent_bars;
-        self.known.news_through = Some(until);
-        Ok((filled.bars, filled.news))
-    }
-
-    /// Polls for ever; failures are told and waited out.
-    async fn follow(&mut self) -> anyhow::Result<()> {
-        let mut backoff = Backoff::new("market data");
-        loop {
-            let now = wall_now();
-            let wait = (self.next_poll(now) - now)
-                .to_std()
-                .unwrap_or(Duration::ZERO);
-            tokio::time::sleep(wait).await;
-            let now = wall_now();
-            match self.poll_all(now).await {
-                Ok((bars, news)) => {
-                    backoff.worked();
-                    self.heart.progress("source_polled", Some(now));
-                    if bars + news > 0 {
-                        tracing::debug!(event = "items_written", bars, news, "wrote to the bus");
-                    }
-                }
-                // Not even a refusal ends the feed: keys may be restored, entitlements bought.
-                Err(error) => {
-                    self.heart.add("polls_failed", 1);
-                    backoff.failed(&format!("{error:#}")).await;
-                }
+    /// Asks once for what a resumed run has missed; an exchange that is away now is asked again
+    /// while following.
+    async fn catch_up(&mut self) -> anyhow::Result<(usize, usize)> {
+        let mut delivered = self.see(Seen::Time).await?;
+        for _ in 0..CATCH_UP_TURNS {
+            if self.mind.is_idle() {
+                break;
+            }
+            if let Some(event) = self.events.recv().await {
+                let (bars, news) = self.take(event).await?;
+                delivered = (delivered.0 + bars, delivered.1 + news);
             }
         }
+        Ok(delivered)
     }
 
-    /// When to ask next: after the usual pause, or sooner, right after a bar ends.
-    fn next_poll(&self, now: Timestamp) -> Timestamp {
-        let ends = self.groups.iter().flat_map(|group| {
-            let around = (now - TimeDelta::minutes(1), now + self.poll);
-            spans_between(group.class, group.timeframe, around.0, around.1)
-        });
-        let soon = ends
-            .flat_map(|span| AFTER_BAR_END.map(|after| span.end + after))
-            .filter(|instant| *instant > now);
-        soon.chain([now + self.poll])
-            .min()
-            .unwrap_or(now + self.poll)
+    /// Opens the streams and begins to hear the sources.
+    fn listen(
+        &mut self,
+        settings: &FeedSettings,
+        broker: &BrokerArgs,
+        teller: &mpsc::Sender<Told>,
+    ) -> anyhow::Result<()> {
+        if settings.stream {
+            let alpaca = alpaca_settings(broker, &settings.stock_feed)?;
+            for channel in self.mind.channels() {
+                let stream = streams::open(&alpaca, channel, &self.symbols, &self.mind)?;
+                self.restarters.insert(channel, stream.restarter());
+                let sender = self.sender.clone();
+                self.tasks.spawn(streams::forward(channel, stream, sender));
+            }
+        }
+        for (place, source) in settings.web.iter().enumerate() {
+            let (source, heart, teller) = (source.clone(), self.heart.clone(), teller.clone());
+            self.tasks.spawn(async move {
+                if let Err(error) = web::follow(place, source, heart, teller).await {
+                    let error = format!("{error:#}");
+                    tracing::error!(event = "source_failed", error, "a source cannot be asked");
+                }
+            });
+        }
+        if settings.news.contains(&NewsSource::Stdin) {
+            lines::follow(settings.web.len(), self.heart.clone(), teller.clone());
+        }
+        Ok(())
     }
 
-    /// Asks for bars and articles once each; writes what is new.
-    async fn poll_all(&mut self, now: Timestamp) -> anyhow::Result<(usize, usize)> {
-        let bars = self.new_bars(now).await;
-        let news = self.new_articles(now).await;
-        // What one source has is delivered although the other fails.
-        let (some_bars, some_news) = (
-            bars.as_deref().unwrap_or_default(),
-            news.as_deref().unwrap_or_default(),
-        );
+    /// Follows for ever.
+    async fn follow(&mut self) -> anyhow::Result<()> {
+        loop {
+            let now = wall_now();
+            let wait = (self.mind.due(now) - now)
+                .to_std()
+                .unwrap_or(Duration::ZERO);
+            // The senders are ours: neither channel ends while we are here.
+            tokio::select! {
+                () = tokio::time::sleep(wait) => { self.see(Seen::Time).await?; }
+                Some(event) = self.events.recv() => { self.take(event).await?; }
+                Some(told) = self.told.recv() => self.admit(told).await?,
+            }
+            while self.tasks.try_join_next().is_some() {}
+        }
+    }
+
+    /// Takes in one event; returns how many bars and items were delivered for it.
+    async fn take(&mut self, event: Event) -> anyhow::Result<(usize, usize)> {
+        let seen = match event {
+            Event::Streamed(seen) => seen,
+            Event::Bars(question, answer) => {
+                let answer = answered(answer, &mut self.bars_teller, &self.heart);
+                Seen::Bars(question, answer)
+            }
+            Event::Articles(question, answer) => {
+                let answer = answered(answer, &mut self.news_teller, &self.heart);
+                Seen::Articles(question, answer)
+            }
+        };
+        self.see(seen).await
+    }
+
+    async fn see(&mut self, seen: Seen) -> anyhow::Result<(usize, usize)> {
+        let mut delivered = (0, 0);
+        for act in self.mind.apply(seen, wall_now()) {
+            match act {
+                Act::Deliver(bars, news) => {
+                    self.write(&bars, &news).await?;
+                    delivered = (delivered.0 + bars.len(), delivered.1 + news.len());
+                }
+                Act::AskBars(question) => self.ask_bars(question),
+                Act::AskArticles(question) => self.ask_articles(question),
+                Act::Restart(channel) => {
+                    tracing::warn!(
+                        event = "data_stream_mute",
+                        stream = ?channel,
+                        "a stream of market data says nothing, opening it again"
+                    );
+                    if let Some(restarter) = self.restarters.get(&channel) {
+                        restarter.restart();
+                    }
+                }
+                Act::Count(counter, n) => self.heart.add(&counter, n),
+            }
+        }
+        Ok(delivered)
+    }
+
+    async fn write(&mut self, bars: &[Bar], news: &[NewsItem]) -> anyhow::Result<()> {
         self.writer
-            .write(some_bars, some_news)
+            .write(bars, news)
             .await
             .context("writing to the bus")?;
-        self.known
-            .bars
-            .extend(some_bars.iter().map(|bar| (bar.end, bar.symbol.clone())));
-        self.known.bars.retain(|(end, _)| *end >= now - MEMORY);
-        self.known.articles.forget_before(now - MEMORY);
-        Ok((bars?.len(), news?.len()))
+        self.heart.progress("items_written", Some(wall_now()));
+        let (bars, news) = (bars.len(), news.len());
+        tracing::debug!(event = "items_written", bars, news, "wrote to the bus");
+        Ok(())
     }
 
-    async fn new_bars(&self, now: Timestamp) -> anyhow::Result<Vec<Bar>> {
-        let mut bars = Vec::new();
-        for group in &self.groups {
-            let overlap = match group.timeframe {
-                Timeframe::Hour => HOURLY_OVERLAP,
-                Timeframe::Day => DAILY_OVERLAP,
-            };
-            let newest = self
-                .known
-                .bars
-                .iter()
-                .rev()
-                .find(|(_, symbol)| group.symbols.contains(symbol));
-            let after = newest.map_or(now - MEMORY, |(end, _)| *end - overlap);
-            let found = self
-                .data
-                .bars_once(group, after, now)
-                .await
-                .context("asking for bars")?;
-            bars.extend(
-                found
-                    .into_iter()
-                    .filter(|bar| !self.known.bars.contains(&(bar.end, bar.symbol.clone()))),
-            );
-        }
-        bars.sort_by(|a, b| (a.end, &a.symbol).cmp(&(b.end, &b.symbol)));
-        for bar in &mut bars {
-            bar.backfill = bar.end < now - FRESH;
-        }
-        Ok(bars)
+    fn ask_bars(&mut self, question: BarQuestion) {
+        let Some(group) = self.mind.groups().get(question.group).cloned() else {
+            return;
+        };
+        let (data, sender) = (self.data.clone(), self.sender.clone());
+        self.tasks.spawn(async move {
+            let (after, through) = (question.after, question.through);
+            let answer = data.bars_once(&group, after, through).await;
+            // Nobody listens any more when the feed ends.
+            let _sent = sender.send(Event::Bars(question, answer)).await;
+        });
     }
 
-    async fn new_articles(&mut self, now: Timestamp) -> anyhow::Result<Vec<NewsItem>> {
-        if !self.has_articles {
-            return Ok(Vec::new());
+    fn ask_articles(&mut self, question: NewsQuestion) {
+        let (data, sender) = (self.data.clone(), self.sender.clone());
+        let symbols = self.symbols.clone();
+        self.tasks.spawn(async move {
+            let span = (question.from, question.through);
+            let answer = data.raw_articles_once(&symbols, span).await;
+            let _sent = sender.send(Event::Articles(question, answer)).await;
+        });
+    }
+
+    /// Lets in what a source told.
+    async fn admit(&mut self, told: Told) -> anyhow::Result<()> {
+        let Some(rules) = self.sources.get(told.source) else {
+            return Ok(());
+        };
+        self.heart.add("news_received", told.drafts.len() as u64);
+        let admitted = self
+            .intake
+            .admit(rules, &told.drafts, &self.map, wall_now());
+        for (fault, n) in &admitted.faults {
+            self.heart
+                .add(&format!("news_dropped_{}", fault.name()), *n);
         }
-        let from = self.known.news_through.unwrap_or(now - MEMORY) - NEWS_OVERLAP;
-        let known = &mut self.known.articles;
-        let found = self
-            .data
-            .articles_once(&self.symbols, (from, now), known, |_| now)
-            .await;
-        let mut items = found.context("asking for news")?;
-        self.known.news_through = Some(now);
-        for item in &mut items {
-            item.backfill = item.published < now - FRESH;
+        if admitted.items.is_empty() {
+            return Ok(());
         }
-        Ok(items)
+        self.write(&[], &admitted.items).await
+    }
+}
+
+/// The answer, if there is one; what failed is told and counted.
+fn answered<T>(answer: Result<T, BrokerError>, teller: &mut Teller, heart: &Heart) -> Option<T> {
+    match answer {
+        Ok(answer) => {
+            teller.worked();
+            heart.progress("source_polled", Some(wall_now()));
+            Some(answer)
+        }
+        // Not even a refusal ends the feed: keys may be restored, entitlements bought.
+        Err(error) => {
+            heart.add("polls_failed", 1);
+            teller.failed(&error);
+            None
+        }
     }
 }

@@ -1,51 +1,23 @@
 //! Bars and articles over REST, as ours: fetched by groups of class and timeframe, checked,
 //! counted, and never later than asked for.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeMap;
 
 use anyhow::Context;
 use chrono::TimeDelta;
-use rawe_alpaca::{DataClient, NewsQuery};
-use rawe_core::{AssetClass, Bar, NewsItem, Symbol, Timeframe, Timestamp};
+use rawe_alpaca::types::NewsArticle;
+use rawe_alpaca::{DataClient, NewsQuery, StockFeed};
+use rawe_core::{Bar, NewsItem, Symbol, Timestamp};
 use rawe_execution::broker::BrokerError;
-use rawe_feed::SymbolMap;
 use rawe_feed::alpaca_items::{bar_from_alpaca, item_from_alpaca};
 use rawe_feed::bar_times::{alpaca_start, spans_between};
+use rawe_feed::{Group, KnownArticles, SymbolMap};
 use rawe_runtime::{BrokerArgs, Heart};
 
 use crate::retry::until_answered;
 
 /// How far before its end a bar may start, at most: a daily bar of crypto, and a little.
 const BAR_LENGTH_MAX: TimeDelta = TimeDelta::hours(26);
-
-/// Symbols of one class whose bars have one length.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Group {
-    pub(crate) class: AssetClass,
-    pub(crate) timeframe: Timeframe,
-    pub(crate) symbols: Vec<Symbol>,
-}
-
-/// Groups symbols by class and timeframe.
-pub(crate) fn groups(symbols: impl IntoIterator<Item = (Symbol, Timeframe)>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    let sorted: BTreeMap<Symbol, Timeframe> = symbols.into_iter().collect();
-    for (symbol, timeframe) in sorted {
-        let class = symbol.class();
-        match groups
-            .iter_mut()
-            .find(|g| g.class == class && g.timeframe == timeframe)
-        {
-            Some(group) => group.symbols.push(symbol),
-            None => groups.push(Group {
-                class,
-                timeframe,
-                symbols: vec![symbol],
-            }),
-        }
-    }
-    groups
-}
 
 /// The market data of one exchange.
 #[derive(Clone, Debug)]
@@ -56,16 +28,13 @@ pub(crate) struct MarketData {
 }
 
 impl MarketData {
-    pub(crate) fn new(broker: &BrokerArgs, map: SymbolMap, heart: Heart) -> anyhow::Result<Self> {
-        let (key_id, secret_key) = broker.keys()?;
-        let mut settings = rawe_alpaca::Settings::new(
-            broker.alpaca_url.clone(),
-            broker.data_url(),
-            key_id,
-            secret_key,
-        );
-        // The feed only ever reads; whether orders may move real money is the engine's question.
-        settings.allow_live = true;
+    pub(crate) fn new(
+        broker: &BrokerArgs,
+        stock_feed: &StockFeed,
+        map: SymbolMap,
+        heart: Heart,
+    ) -> anyhow::Result<Self> {
+        let settings = alpaca_settings(broker, stock_feed)?;
         let client = DataClient::new(&settings).context("setting up the market data client")?;
         Ok(Self { client, map, heart })
     }
@@ -134,6 +103,15 @@ impl MarketData {
         )
     }
 
+    /// All articles updated in the span, as they come; asked once.
+    pub(crate) async fn raw_articles_once(
+        &self,
+        symbols: &[Symbol],
+        span: (Timestamp, Timestamp),
+    ) -> Result<Vec<NewsArticle>, BrokerError> {
+        self.client.news(&news_query(symbols, span)).await
+    }
+
     /// Articles updated in `[from, through]` that are not in `known` yet, oldest first; `known`
     /// gets their ids. `first_seen` says when each counts as seen.
     pub(crate) async fn articles_once(
@@ -143,12 +121,7 @@ impl MarketData {
         known: &mut KnownArticles,
         first_seen: impl Fn(Timestamp) -> Timestamp,
     ) -> Result<Vec<NewsItem>, BrokerError> {
-        let query = NewsQuery {
-            start: Some(from),
-            end: Some(through),
-            symbols: symbols.to_vec(),
-            include_content: true,
-        };
+        let query = news_query(symbols, (from, through));
         let mut items = Vec::new();
         // Noted only when all pages are here: a question that fails half-way is asked again.
         let mut fresh: BTreeMap<i64, Timestamp> = BTreeMap::new();
@@ -158,7 +131,7 @@ impl MarketData {
             let page = self.client.news_page(&query, page_token.as_deref()).await?;
             *counts.entry("news_received".into()).or_default() += page.news.len() as u64;
             for article in &page.news {
-                if known.ids.contains(&article.id) || fresh.contains_key(&article.id) {
+                if known.contains(article.id) || fresh.contains_key(&article.id) {
                     // Seen already, or edited since: the same story is not told twice.
                     *counts.entry("news_dropped_known".into()).or_default() += 1;
                     continue;
@@ -190,53 +163,32 @@ impl MarketData {
     }
 }
 
-/// Ids of articles that were delivered, forgotten when they are too old to be listed again.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct KnownArticles {
-    ids: HashSet<i64>,
-    by_update: BTreeSet<(Timestamp, i64)>,
+/// Where market data is, as whom, and which stock prices.
+///
+/// # Errors
+/// [`rawe_runtime::ConfigProblems`] naming each key that is missing.
+pub(crate) fn alpaca_settings(
+    broker: &BrokerArgs,
+    stock_feed: &StockFeed,
+) -> anyhow::Result<rawe_alpaca::Settings> {
+    let (key_id, secret_key) = broker.keys()?;
+    let mut settings = rawe_alpaca::Settings::new(
+        broker.alpaca_url.clone(),
+        broker.data_url(),
+        key_id,
+        secret_key,
+    );
+    // The feed only ever reads; whether orders may move real money is the engine's question.
+    settings.allow_live = true;
+    settings.stock_feed = stock_feed.clone();
+    Ok(settings)
 }
 
-impl KnownArticles {
-    /// Notes an article.
-    pub(crate) fn add(&mut self, id: i64, updated_at: Timestamp) {
-        self.ids.insert(id);
-        self.by_update.insert((updated_at, id));
-    }
-
-    /// Forgets what was updated before `instant`.
-    pub(crate) fn forget_before(&mut self, instant: Timestamp) {
-        let kept = self.by_update.split_off(&(instant, i64::MIN));
-        for (_, id) in std::mem::replace(&mut self.by_update, kept) {
-            self.ids.remove(&id);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn symbols_are_grouped_by_class_and_timeframe() {
-        let symbol = |text| Symbol::new(text).unwrap();
-        let groups = groups([
-            (symbol("KO"), Timeframe::Day),
-            (symbol("AAPL"), Timeframe::Hour),
-            (symbol("BTC/USD"), Timeframe::Hour),
-            (symbol("BA"), Timeframe::Hour),
-        ]);
-        let texts: Vec<String> = groups.iter().map(|g| format!("{:?}", g.symbols)).collect();
-        assert_eq!(texts, ["[AAPL, BA]", "[BTC/USD]", "[KO]"]);
-    }
-
-    #[test]
-    fn old_articles_are_forgotten() {
-        let at = |minute: i64| chrono::DateTime::from_timestamp(minute * 60, 0).unwrap();
-        let mut known = KnownArticles::default();
-        known.add(1, at(1));
-        known.add(2, at(2));
-        known.forget_before(at(2));
-        assert!(!known.ids.contains(&1) && known.ids.contains(&2));
+fn news_query(symbols: &[Symbol], (from, through): (Timestamp, Timestamp)) -> NewsQuery {
+    NewsQuery {
+        start: Some(from),
+        end: Some(through),
+        symbols: symbols.to_vec(),
+        include_content: true,
     }
 }

@@ -8,15 +8,15 @@ use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use rawe_bus::Bus;
 use rawe_core::{Bar, ClockInstant, ClockMode, NewsItem, ProcessState, Symbol, Timestamp};
-use rawe_feed::NewsTimeline;
 use rawe_feed::pacing::Pacer;
+use rawe_feed::{Group, KnownArticles, NewsTimeline, groups};
 use rawe_runtime::{BrokerArgs, ConfigProblems, Heart};
 use tokio::time::{Instant, sleep_until};
 
 use crate::acks::{AckReader, SILENCE_MAX, WARMING_SILENCE_MAX};
 use crate::admin::{ExchangeAdmin, Market};
 use crate::args::{FeedSettings, NewsSource, Speed};
-use crate::market_data::{Group, KnownArticles, MarketData, groups};
+use crate::market_data::MarketData;
 use crate::retry::until_answered;
 use crate::sources;
 use crate::warmup::WarmUp;
@@ -85,7 +85,12 @@ async fn prepare(
         return Err(ConfigProblems(vec![problem.to_owned()]).into());
     }
     narrow(&mut market, &settings.symbols)?;
-    let data = MarketData::new(broker, settings.symbol_map.clone(), heart.clone())?;
+    let data = MarketData::new(
+        broker,
+        &settings.stock_feed,
+        settings.symbol_map.clone(),
+        heart.clone(),
+    )?;
     let start = market.now;
     let from = history_start(start, settings.warmup_days);
     let (loading, playing) = (settings.clone(), market.clone());

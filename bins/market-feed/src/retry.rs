@@ -39,26 +39,24 @@ impl Passing for BrokerError {
     }
 }
 
-/// Waits that grow, and words that do not.
+/// Says what fails and what works again, without saying it each time.
 #[derive(Debug)]
-pub(crate) struct Backoff {
-    source: &'static str,
-    wait: Duration,
+pub(crate) struct Teller {
+    source: String,
     told: Option<Instant>,
 }
 
-impl Backoff {
+impl Teller {
     /// For trouble with `source`, as it is named in the log.
-    pub(crate) fn new(source: &'static str) -> Self {
+    pub(crate) fn new(source: &str) -> Self {
         Self {
-            source,
-            wait: FIRST_WAIT,
+            source: source.to_owned(),
             told: None,
         }
     }
 
-    /// Says what failed, unless it has just been said, and waits.
-    pub(crate) async fn failed(&mut self, error: &(impl Display + ?Sized)) {
+    /// Says what failed, unless it has just been said.
+    pub(crate) fn failed(&mut self, error: &(impl Display + ?Sized)) {
         if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
             self.told = Some(Instant::now());
             tracing::warn!(
@@ -69,16 +67,43 @@ impl Backoff {
                 self.source
             );
         }
+    }
+
+    /// Says that it works again, if it was said that it does not.
+    pub(crate) fn worked(&mut self) {
+        if self.told.take().is_some() {
+            let source = &self.source;
+            tracing::info!(event = "source_recovered", source, "{source} answers again");
+        }
+    }
+}
+
+/// Waits that grow, and words that do not.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    teller: Teller,
+    wait: Duration,
+}
+
+impl Backoff {
+    /// For trouble with `source`, as it is named in the log.
+    pub(crate) fn new(source: &str) -> Self {
+        Self {
+            teller: Teller::new(source),
+            wait: FIRST_WAIT,
+        }
+    }
+
+    /// Says what failed, unless it has just been said, and waits.
+    pub(crate) async fn failed(&mut self, error: &(impl Display + ?Sized)) {
+        self.teller.failed(error);
         sleep(self.wait).await;
         self.wait = (self.wait * 2).min(LAST_WAIT);
     }
 
     /// Says that it works again, if it was said that it does not.
     pub(crate) fn worked(&mut self) {
-        if self.told.take().is_some() {
-            let source = self.source;
-            tracing::info!(event = "source_recovered", source, "{source} answers again");
-        }
+        self.teller.worked();
         self.wait = FIRST_WAIT;
     }
 

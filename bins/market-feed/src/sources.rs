@@ -23,7 +23,7 @@ pub(crate) fn load(
     let mut sources = Vec::new();
     for source in &settings.news {
         match source {
-            NewsSource::Alpaca => {}
+            NewsSource::Alpaca | NewsSource::None | NewsSource::Rss(_) | NewsSource::Stdin => {}
             NewsSource::Scenario(seed) => {
                 let scenario = Scenario::generate(scenario_config(*seed, market));
                 sources.push(scenario.news);
@@ -69,12 +69,12 @@ pub(crate) fn run_id(settings: &FeedSettings, market: &Market, start: Timestamp)
 
 fn source_name(source: &NewsSource) -> String {
     let text = match source {
-        NewsSource::Alpaca => "alpaca".to_owned(),
         NewsSource::Scenario(seed) => format!("scenario-{seed}"),
         NewsSource::File(path) => path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default(),
+        other => other.to_string(),
     };
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() {

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use anyhow::Context;
 use chrono::TimeDelta;
 use rawe_core::{NewsItem, Symbol, Timestamp};
-use rawe_feed::NewsTimeline;
+use rawe_feed::{Group, KnownArticles, NewsTimeline};
 use rawe_runtime::Heart;
 
-use crate::market_data::{Group, KnownArticles, MarketData};
+use crate::market_data::MarketData;
 use crate::progress::WarmUpProgress;
 use crate::writer::StreamWriter;
 
@@ -103,7 +103,7 @@ impl WarmUp<'_> {
 
 /// The end of the window that starts at `after`: on midnight UTC, so that no bar of one window
 /// ends later than those of the next, whatever the bars' lengths.
-fn window_end(after: Timestamp) -> Timestamp {
+pub(crate) fn window_end(after: Timestamp) -> Timestamp {
     let midnight = after
         .date_naive()
         .and_time(chrono::NaiveTime::MIN)

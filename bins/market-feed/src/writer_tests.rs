@@ -123,6 +123,7 @@ fn item(number: usize) -> NewsItem {
         author: None,
         followers: None,
         repost_of: None,
+        trust_percent: None,
         symbols: Vec::new(),
         headline: "headline".into(),
         text: String::new(),

@@ -8,17 +8,18 @@ use axum::http::StatusCode;
 use chrono::{Datelike, NaiveDate};
 use chrono_tz::America::New_York;
 use rawe_alpaca::types as wire;
-use rawe_core::AssetClass;
 use rawe_core::calendar::{MarketCalendar, Session, new_york_date};
 use rawe_market::OrderRefusal;
+use rawe_market::sessions::extended;
 
+use crate::account::Caller;
 use crate::params::Params;
 use crate::refusals::{Answer, ApiRefusal};
 use crate::state::ExchangeState;
 use crate::views;
 
-pub(crate) async fn account(State(state): State<Arc<ExchangeState>>) -> Json<wire::Account> {
-    Json(views::account(&state.exchange().account()))
+pub(crate) async fn account(Caller(account): Caller) -> Json<wire::Account> {
+    Json(views::account(&account.exchange().account()))
 }
 
 pub(crate) async fn clock(State(state): State<Arc<ExchangeState>>) -> Answer<Json<wire::Clock>> {
@@ -56,12 +57,14 @@ fn calendar_day(session: Session) -> wire::CalendarDay {
     let wall = |instant: rawe_core::Timestamp| {
         instant.with_timezone(&New_York).format("%H:%M").to_string()
     };
+    let short = |instant| wall(instant).replace(':', "");
+    let hours = extended(&session);
     wire::CalendarDay {
         date: session.date,
         open: wall(session.open),
         close: wall(session.close),
-        session_open: Some("0400".to_owned()),
-        session_close: Some("2000".to_owned()),
+        session_open: hours.map(|hours| short(hours.open)),
+        session_close: hours.map(|hours| short(hours.close)),
         settlement_date: MarketCalendar::nyse()
             .next_session(session.close)
             .map(|next| next.date),
@@ -79,11 +82,16 @@ pub(crate) async fn assets(
         .filter(|asset| {
             let class = params.text("asset_class");
             let status = params.text("status");
+            let attributes = params.list("attributes");
             class.is_none_or(|class| asset.class.as_str() == class)
                 && params
                     .text("exchange")
                     .is_none_or(|exchange| asset.exchange == exchange)
                 && status.is_none_or(|status| status == "all" || asset.status.as_str() == status)
+                && (attributes.is_empty()
+                    || attributes
+                        .iter()
+                        .any(|wanted| asset.attributes.iter().any(|has| has == wanted)))
         });
     Json(assets.collect())
 }
@@ -99,13 +107,4 @@ pub(crate) async fn asset(
     let asset =
         found.ok_or_else(|| OrderRefusal::not_found(format!("asset not found for {name:.40}")))?;
     Ok(Json(views::asset(asset)))
-}
-
-/// The class that a path or filter names; `None` for one we do not serve.
-pub(crate) fn class_named(name: &str) -> Option<AssetClass> {
-    match name {
-        "us_equity" => Some(AssetClass::UsEquity),
-        "crypto" => Some(AssetClass::Crypto),
-        _ => None,
-    }
 }

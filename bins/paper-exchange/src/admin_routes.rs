@@ -1,20 +1,18 @@
-//! The exchange's own API under `/rawe/v1/`: the pacer's clock, and the whole book for checks.
-//! Alpaca has nothing like it.
+//! The exchange's own API under `/rawe/v1/`: what it plays, and the whole book for checks. Alpaca
+//! has nothing like it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::StatusCode;
 use rawe_alpaca::types as wire;
 use rawe_core::{Symbol, Timeframe, Timestamp};
-use rawe_market::{Exchange, Fill};
+use rawe_market::{Exchange, Fill, OrderRefusal};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::params::Params;
 use crate::position_routes;
 use crate::refusals::{Answer, ApiRefusal};
 use crate::state::{ExchangeState, Pacing};
@@ -61,6 +59,7 @@ pub struct MarketDescription {
 
 pub(crate) async fn market(State(state): State<Arc<ExchangeState>>) -> Json<MarketDescription> {
     let data = &state.data;
+    let pacing = state.control.borrow().pacing;
     let timeframe = |(index, asset): (_, &rawe_market::Asset)| {
         Some((asset.symbol.clone(), data.series(index)?.timeframe()))
     };
@@ -74,78 +73,14 @@ pub(crate) async fn market(State(state): State<Arc<ExchangeState>>) -> Json<Mark
             .map(|(_, asset)| asset.symbol.clone())
             .collect(),
         timeframes: data.assets().filter_map(timeframe).collect(),
-        speed: match state.pacing {
+        speed: match pacing {
             Pacing::ByPacer => None,
             Pacing::ByWallClock(speed) => Some(speed),
         },
-        paced: state.pacing == Pacing::ByPacer,
+        paced: pacing == Pacing::ByPacer,
         bars: data.bar_count(),
         news: state.news.len(),
     })
-}
-
-/// The pacer's wish.
-#[derive(Debug, Deserialize)]
-struct ClockRequest {
-    now: Timestamp,
-}
-
-/// Where the clock stands after it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ClockAnswer {
-    /// The virtual now.
-    pub now: Timestamp,
-    /// The next end of a bar, if the data has one.
-    pub next_bar_end: Option<Timestamp>,
-    /// How many orders filled on the way.
-    pub fills: usize,
-}
-
-pub(crate) async fn set_clock(
-    State(state): State<Arc<ExchangeState>>,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer<Json<ClockAnswer>> {
-    let unreadable = |reason: String| {
-        ApiRefusal::malformed(format!("send {{\"now\": an RFC 3339 time}}: {reason}"))
-    };
-    let body = body.map_err(|rejection| unreadable(rejection.body_text()))?;
-    let wanted: ClockRequest =
-        serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
-    if state.pacing != Pacing::ByPacer {
-        return Err(ApiRefusal::coded(
-            StatusCode::CONFLICT,
-            40_910_000,
-            "this exchange moves its own clock; start it without --speed to pace it",
-        ));
-    }
-    let mut exchange = state.exchange();
-    let fills = advance(&mut exchange, wanted.now)?;
-    Ok(Json(ClockAnswer {
-        now: exchange.now(),
-        next_bar_end: state.data.next_bar_end(exchange.now()),
-        fills,
-    }))
-}
-
-/// Moves the clock and tells what filled.
-pub(crate) fn advance(exchange: &mut Exchange, instant: Timestamp) -> Answer<usize> {
-    let fills = exchange.advance_to(instant).map_err(|refusal| {
-        ApiRefusal::coded(StatusCode::CONFLICT, 40_910_000, refusal.to_string())
-    })?;
-    for fill in &fills {
-        tracing::info!(
-            event = "order_filled",
-            order_id = %fill.order_id,
-            client_order_id = %fill.client_order_id,
-            asset = exchange.data().asset(fill.asset).map(|a| tracing::field::display(&a.symbol)),
-            side = %views::side(fill.side),
-            filled_qty = %fill.quantity,
-            price = %fill.price,
-            market_time = %fill.at.to_rfc3339(),
-            "a waiting order filled"
-        );
-    }
-    Ok(fills.len())
 }
 
 /// One execution, amounts as texts.
@@ -202,10 +137,21 @@ pub struct Book {
     pub positions: Vec<wire::Position>,
 }
 
-pub(crate) async fn book(State(state): State<Arc<ExchangeState>>) -> Json<Book> {
-    let exchange = state.exchange();
+pub(crate) async fn book(
+    State(state): State<Arc<ExchangeState>>,
+    params: Params,
+) -> Answer<Json<Book>> {
+    let owner = match params.text("account") {
+        None => state.accounts.first(),
+        Some(key_id) => state.accounts.by_key_id(key_id).ok_or_else(|| {
+            ApiRefusal::from(OrderRefusal::not_found(format!(
+                "no account has the key id {key_id:.40}"
+            )))
+        })?,
+    };
+    let exchange = owner.exchange();
     let account = exchange.account();
-    Json(Book {
+    Ok(Json(Book {
         now: exchange.now(),
         start_equity: exchange.config().cash,
         equity: account.equity,
@@ -224,7 +170,7 @@ pub(crate) async fn book(State(state): State<Arc<ExchangeState>>) -> Json<Book> 
             .map(|fill| fill_view(&exchange, fill))
             .collect(),
         positions: position_routes::all(&exchange),
-    })
+    }))
 }
 
 fn fill_view(exchange: &Exchange, fill: &Fill) -> FillView {

@@ -1,5 +1,7 @@
 //! Flags, environment and the `[exchange]` section of the configuration file, and what they come
-//! to.
+//! to. The accounts and their costs are in [`accounts`].
+
+mod accounts;
 
 use std::path::{Path, PathBuf};
 
@@ -10,12 +12,13 @@ use rawe_feed::scenario::ScenarioConfig;
 use rawe_market::ExchangeConfig;
 use rawe_runtime::{ConfigProblems, LogFormat, load_section};
 use rust_decimal::Decimal;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 
+use crate::account::Keys;
 use crate::faults::FaultPlan;
 use crate::params::parse_instant;
-use crate::state::{Keys, Pacing};
+use crate::state::{OtherAccount, Pacing};
 
 /// Where the exchange listens unless told otherwise.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8460";
@@ -27,11 +30,6 @@ pub const WARMUP_DAYS_DEFAULT: u32 = 120;
 const PLAY_DAYS_DEFAULT: u32 = 30;
 /// The most days of either kind that are generated: ten years.
 const SCENARIO_DAYS_MAX: u32 = 3_650;
-/// More basis points than this is a mistake: the whole price.
-const BPS_MAX: Decimal = Decimal::from_parts(5_000, 0, 0, false, 0);
-/// The most cash an account may start with, USD.
-const CASH_MAX: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
-
 /// A local Alpaca over a simulated market.
 ///
 /// Without files it plays a generated market that is the same for the same seed. Its clock is
@@ -105,6 +103,32 @@ pub struct ExchangeArgs {
     #[arg(long, value_name = "PART")]
     pub participation_max: Option<Decimal>,
 
+    /// How much worse an order fills that is as large as a bar's volume, basis points; a smaller
+    /// one by its part of it [default: 0]
+    #[arg(long, value_name = "BPS")]
+    pub impact_bps: Option<Decimal>,
+
+    /// Fee of stock sales, basis points of what is received [default: 0]
+    #[arg(long, value_name = "BPS")]
+    pub fee_bps_stock_sales: Option<Decimal>,
+
+    /// Cost of borrowing what is sold short, basis points of its value a year [default: 0]
+    #[arg(long, value_name = "BPS")]
+    pub borrow_bps_year: Option<Decimal>,
+
+    /// Another account: its key id, secret key and, if not that of the first, cash in USD; may be
+    /// given often
+    #[arg(long, value_name = "KEY:SECRET[:USD]")]
+    pub account: Vec<String>,
+
+    /// Requests a minute that each account may send; Alpaca's own limit is 200 [default: any]
+    #[arg(long, value_name = "N")]
+    pub requests_per_minute: Option<u32>,
+
+    /// Go on from the state in this file, if there is one, and save it there at the end
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+
     /// Misbehave as this plan says (TOML, or JSON by its ending); see docs/paper-exchange.md
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
@@ -162,6 +186,12 @@ struct ExchangeSection {
     short_equity_min: Option<Decimal>,
     shorting_enabled: Option<bool>,
     participation_max: Option<Decimal>,
+    impact_bps: Option<Decimal>,
+    fee_bps_stock_sales: Option<Decimal>,
+    borrow_bps_year: Option<Decimal>,
+    accounts: Vec<String>,
+    requests_per_minute: Option<u32>,
+    state: Option<PathBuf>,
     faults: FaultPlan,
 }
 
@@ -200,6 +230,12 @@ pub struct Settings {
     pub keys: Keys,
     /// The account and its costs.
     pub exchange: ExchangeConfig,
+    /// Further accounts.
+    pub accounts: Vec<OtherAccount>,
+    /// Requests a minute that each account may send.
+    pub requests_per_minute: Option<u32>,
+    /// Where the state is kept over a restart.
+    pub state: Option<PathBuf>,
     /// What is to go wrong.
     pub faults: FaultPlan,
 }
@@ -236,6 +272,16 @@ impl ExchangeArgs {
             pacing: self.pacing(&file, &mut problems),
             keys: self.keys(),
             exchange: self.exchange(&file, &mut problems),
+            accounts: self.accounts(&file, &mut problems),
+            requests_per_minute: self
+                .requests_per_minute
+                .or(file.requests_per_minute)
+                .filter(|limit| *limit > 0),
+            state: self
+                .state
+                .clone()
+                .or_else(|| file.state.clone())
+                .filter(|path| !path.as_os_str().is_empty()),
             faults: self.faults(&file, &mut problems),
         };
         if settings
@@ -341,69 +387,6 @@ impl ExchangeArgs {
         };
         problems.extend(plan.problems());
         plan
-    }
-
-    fn keys(&self) -> Keys {
-        let defaults = Keys::default();
-        let key = |key: &Option<SecretString>, default: SecretString| {
-            key.clone()
-                .filter(|key| !key.expose_secret().is_empty())
-                .unwrap_or(default)
-        };
-        Keys {
-            key_id: key(&self.key_id, defaults.key_id),
-            secret_key: key(&self.secret_key, defaults.secret_key),
-        }
-    }
-
-    fn exchange(&self, file: &ExchangeSection, problems: &mut Vec<String>) -> ExchangeConfig {
-        let defaults = ExchangeConfig::default();
-        let mut number = |name: &str, flag: Option<Decimal>, in_file, default, max| {
-            let value = flag.or(in_file).unwrap_or(default);
-            if value < Decimal::ZERO || value > max {
-                problems.push(format!("--{name} {value} must be between 0 and {max}"));
-            }
-            value
-        };
-        let participation_max = self.participation_max.or(file.participation_max);
-        if participation_max.is_some() {
-            number(
-                "participation-max",
-                participation_max,
-                None,
-                Decimal::ONE,
-                Decimal::ONE,
-            );
-        }
-        ExchangeConfig {
-            cash: number("cash", self.cash, file.cash, defaults.cash, CASH_MAX),
-            fee_bps_crypto: number(
-                "fee-bps-crypto",
-                self.fee_bps_crypto,
-                file.fee_bps_crypto,
-                defaults.fee_bps_crypto,
-                BPS_MAX,
-            ),
-            half_spread_bps_stocks: number(
-                "half-spread-bps-stocks",
-                self.half_spread_bps_stocks,
-                file.half_spread_bps_stocks,
-                defaults.half_spread_bps_stocks,
-                BPS_MAX,
-            ),
-            half_spread_bps_crypto: number(
-                "half-spread-bps-crypto",
-                self.half_spread_bps_crypto,
-                file.half_spread_bps_crypto,
-                defaults.half_spread_bps_crypto,
-                BPS_MAX,
-            ),
-            order_value_min: file.order_value_min.unwrap_or(defaults.order_value_min),
-            short_equity_min: file.short_equity_min.unwrap_or(defaults.short_equity_min),
-            shorting_enabled: file.shorting_enabled.unwrap_or(defaults.shorting_enabled),
-            participation_max: participation_max.filter(|part| !part.is_zero()),
-            seed: self.seed.or(file.seed).unwrap_or(SEED_DEFAULT),
-        }
     }
 }
 

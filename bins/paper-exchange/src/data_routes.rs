@@ -1,16 +1,20 @@
-//! Market data: bars, latest bars, latest trades and news, never later than the virtual now.
+//! Market data: bars, latest bars and news, never later than the virtual now. Trades,
+//! quotes and snapshots are in [`crate::tick_routes`].
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use rawe_alpaca::types as wire;
-use rawe_core::{AssetClass, Symbol, Timeframe, Timestamp};
-use rawe_feed::bar_times::alpaca_start;
-use rawe_market::{BarView, PriceSeries};
-use rust_decimal::prelude::ToPrimitive;
+use rawe_core::{AssetClass, Symbol, Timestamp};
+use rawe_market::PriceSeries;
 
+use crate::bar_windows::{BarLength, own_bar, put_together};
+use crate::data_stream;
 use crate::news_store::NewsQuery;
 use crate::params::Params;
 use crate::refusals::{Answer, ApiRefusal};
@@ -55,23 +59,8 @@ pub(crate) async fn latest_crypto_bars(
     latest_bars(&state, AssetClass::Crypto, &params).map(Json)
 }
 
-pub(crate) async fn latest_stock_trades(
-    State(state): State<Arc<ExchangeState>>,
-    params: Params,
-) -> Answer<Json<wire::LatestTrades>> {
-    latest_trades(&state, AssetClass::UsEquity, &params).map(Json)
-}
-
-pub(crate) async fn latest_crypto_trades(
-    State(state): State<Arc<ExchangeState>>,
-    Path(_location): Path<String>,
-    params: Params,
-) -> Answer<Json<wire::LatestTrades>> {
-    latest_trades(&state, AssetClass::Crypto, &params).map(Json)
-}
-
 /// The symbols asked for, sorted and without repeats. Crypto needs its slash, as at Alpaca.
-fn symbols_of(class: AssetClass, params: &Params) -> Answer<Vec<Symbol>> {
+pub(crate) fn symbols_of(class: AssetClass, params: &Params) -> Answer<Vec<Symbol>> {
     let pattern = match class {
         AssetClass::UsEquity => "^[A-Z0-9.-]+$",
         AssetClass::Crypto => "^[A-Z]+/[A-Z]+$",
@@ -97,7 +86,7 @@ fn symbols_of(class: AssetClass, params: &Params) -> Answer<Vec<Symbol>> {
 
 /// What a request for bars wants.
 struct BarQuery {
-    timeframe: Option<Timeframe>,
+    length: BarLength,
     start: Timestamp,
     end: Timestamp,
     limit: usize,
@@ -133,6 +122,9 @@ impl BarQuery {
         let timeframe = params
             .text("timeframe")
             .ok_or_else(|| ApiRefusal::bad_request("timeframe is required"))?;
+        let length = BarLength::read(timeframe).ok_or_else(|| {
+            ApiRefusal::bad_request(format!("invalid timeframe: {timeframe:.40}"))
+        })?;
         let today = now
             .date_naive()
             .and_hms_opt(0, 0, 0)
@@ -144,7 +136,7 @@ impl BarQuery {
             })
             .transpose()?;
         Ok(Self {
-            timeframe: timeframe_named(timeframe)?,
+            length,
             start: params
                 .instant("start", false)
                 .map_err(refused)?
@@ -156,6 +148,27 @@ impl BarQuery {
         })
     }
 
+    /// Bars of another length than the market's own, put together.
+    fn put_together(
+        &self,
+        class: AssetClass,
+        series: &PriceSeries,
+        now: Timestamp,
+        after: Option<i64>,
+    ) -> Box<dyn Iterator<Item = wire::BarData>> {
+        let mut bars = put_together(self.length, class, series, (self.start, self.end), now);
+        let newest_first = self.newest_first;
+        if newest_first {
+            bars.reverse();
+        }
+        let unseen = move |bar: &wire::BarData| match after {
+            None => true,
+            Some(last) if newest_first => bar.t.timestamp() < last,
+            Some(last) => bar.t.timestamp() > last,
+        };
+        Box::new(bars.into_iter().filter(unseen))
+    }
+
     /// The bars of one symbol that the client may see and has not seen, in order.
     fn matching<'a>(
         &'a self,
@@ -165,12 +178,11 @@ impl BarQuery {
         after: Option<i64>,
     ) -> Box<dyn Iterator<Item = wire::BarData> + 'a> {
         let timeframe = series.timeframe();
+        if !self.length.is_own(timeframe) {
+            return self.put_together(class, series, now, after);
+        }
         let ended = series.ended_count(now);
-        let bar = move |index| {
-            series
-                .bar(index)
-                .map(|bar| bar_data(class, timeframe, &bar))
-        };
+        let bar = move |index| series.bar(index).map(|bar| own_bar(class, timeframe, &bar));
         // Alpaca's `t` never lies after the bar's start, and less than a day before it.
         let first = series.started_count(self.start).saturating_sub(1);
         let newest_first = self.newest_first;
@@ -218,7 +230,7 @@ fn bars(state: &ExchangeState, class: AssetClass, params: &Params) -> Answer<wir
             .data
             .find(symbol.as_str())
             .and_then(|index| state.data.series(index));
-        let Some(series) = found.filter(|s| Some(s.timeframe()) == query.timeframe) else {
+        let Some(series) = found else {
             continue;
         };
         let mut matching = query.matching(class, series, now, after);
@@ -240,43 +252,6 @@ fn bars(state: &ExchangeState, class: AssetClass, params: &Params) -> Answer<wir
     Ok(page)
 }
 
-/// The timeframe we have bars of; `Ok(None)` for one that Alpaca knows and we have no bars of.
-fn timeframe_named(text: &str) -> Answer<Option<Timeframe>> {
-    match text {
-        "1Hour" | "1H" | "60Min" => return Ok(Some(Timeframe::Hour)),
-        "1Day" | "1D" => return Ok(Some(Timeframe::Day)),
-        _ => {}
-    }
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let max = match unit {
-        "Min" | "T" => 59,
-        "Hour" | "H" => 23,
-        "Day" | "D" | "Week" | "W" => 1,
-        "Month" | "M" => 12,
-        _ => 0,
-    };
-    match number.parse::<u32>() {
-        Ok(number) if (1..=max).contains(&number) => Ok(None),
-        _ => Err(ApiRefusal::bad_request(format!(
-            "invalid timeframe: {text:.40}"
-        ))),
-    }
-}
-
-fn bar_data(class: AssetClass, timeframe: Timeframe, bar: &BarView) -> wire::BarData {
-    wire::BarData {
-        t: alpaca_start(class, timeframe, bar.start),
-        o: bar.open,
-        h: bar.high,
-        l: bar.low,
-        c: bar.close,
-        v: bar.volume,
-        n: None,
-        vw: None,
-    }
-}
-
 fn latest_bars(
     state: &ExchangeState,
     class: AssetClass,
@@ -286,10 +261,7 @@ fn latest_bars(
     let newest = |symbol: Symbol| {
         let series = state.data.series(state.data.find(symbol.as_str())?)?;
         let bar = series.last_ended(now)?;
-        Some((
-            symbol.to_string(),
-            bar_data(class, series.timeframe(), &bar),
-        ))
+        Some((symbol.to_string(), own_bar(class, series.timeframe(), &bar)))
     };
     let bars = symbols_of(class, params)?
         .into_iter()
@@ -298,37 +270,20 @@ fn latest_bars(
     Ok(wire::LatestBars { bars })
 }
 
-/// The price of the instant, as if a trade had just happened.
-fn latest_trades(
-    state: &ExchangeState,
-    class: AssetClass,
-    params: &Params,
-) -> Answer<wire::LatestTrades> {
-    let now = state.now();
-    let priced = |symbol: Symbol| {
-        let price = state
-            .data
-            .price_at(state.data.find(symbol.as_str())?, now)?;
-        Some((
-            symbol.to_string(),
-            wire::TradeData {
-                t: now,
-                p: price.to_f64()?,
-                s: Some(1.0),
-            },
-        ))
-    };
-    let trades: BTreeMap<_, _> = symbols_of(class, params)?
-        .into_iter()
-        .filter_map(priced)
-        .collect();
-    Ok(wire::LatestTrades { trades })
-}
-
+/// The listing of news, and at the same path their stream.
 pub(crate) async fn news(
     State(state): State<Arc<ExchangeState>>,
     params: Params,
-) -> Answer<Json<wire::NewsPage>> {
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    match upgrade {
+        Ok(upgrade) => data_stream::open_news(state, &headers, upgrade),
+        Err(_) => listed_news(&state, &params).into_response(),
+    }
+}
+
+fn listed_news(state: &ExchangeState, params: &Params) -> Answer<Json<wire::NewsPage>> {
     let refused = |words: String| ApiRefusal::bad_request(words);
     let now = state.now();
     let end = params.instant("end", true).map_err(refused)?.unwrap_or(now);
@@ -347,9 +302,7 @@ pub(crate) async fn news(
             .into_iter()
             .map(|name| name.replace('/', ""))
             .collect(),
-        with_text: params
-            .text("exclude_contentless")
-            .is_some_and(|text| text.eq_ignore_ascii_case("true")),
+        with_text: params.flag("exclude_contentless"),
         newest_first: params.newest_first("sort", true).map_err(refused)?,
         after,
         limit: params.limit(NEWS_DEFAULT, NEWS_MAX).map_err(refused)?,

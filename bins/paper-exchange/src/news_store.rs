@@ -119,6 +119,19 @@ impl NewsStore {
         (page, matching.next().is_some())
     }
 
+    /// The articles first seen after one instant and no later than another, oldest first.
+    pub(crate) fn seen_between(
+        &self,
+        after: Timestamp,
+        through: Timestamp,
+    ) -> impl Iterator<Item = NewsArticle> + '_ {
+        let from = self.items.partition_point(|item| item.first_seen <= after);
+        let to = self
+            .items
+            .partition_point(|item| item.first_seen <= through);
+        (from..to).filter_map(|number| self.article(number))
+    }
+
     fn wanted_symbols(&self, names: &[String]) -> Vec<u32> {
         let known = self.symbols.iter().enumerate();
         known

@@ -1,50 +1,66 @@
 //! The exchange's own clock, for use without a pacer: market time runs so many times faster than
-//! wall time, and stops at the end of the data.
+//! wall time, stands still while it is paused, and stops at the end of the data.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use rawe_core::Timestamp;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use crate::admin_routes::advance;
-use crate::state::{ExchangeState, Pacing};
+use crate::clock_routes::advance;
+use crate::state::{ClockControl, ExchangeState};
 
 /// How often the clock moves, wall time.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Starts the clock if the exchange moves its own.
-pub(crate) fn start(
+/// Starts the clock; it runs while the exchange is to move it.
+pub(crate) fn start(state: Arc<ExchangeState>, shutdown: CancellationToken) -> JoinHandle<()> {
+    let control = state.control.subscribe();
+    tokio::spawn(run(state, control, shutdown))
+}
+
+async fn run(
     state: Arc<ExchangeState>,
+    mut control: watch::Receiver<ClockControl>,
     shutdown: CancellationToken,
-) -> Option<JoinHandle<()>> {
-    match state.pacing {
-        Pacing::ByPacer => None,
-        Pacing::ByWallClock(speed) => Some(tokio::spawn(run(state, speed, shutdown))),
+) {
+    loop {
+        let running = control.borrow_and_update().running();
+        if let Some(speed) = running {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tick_away(&state, speed, &mut control) => {}
+            }
+        } else {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                changed = control.changed() => if changed.is_err() { return },
+            }
+        }
     }
 }
 
-async fn run(state: Arc<ExchangeState>, speed: f64, shutdown: CancellationToken) {
+/// Moves the clock until somebody changes how, or until the data ends; then waits for the change.
+async fn tick_away(state: &ExchangeState, speed: f64, control: &mut watch::Receiver<ClockControl>) {
     let (market_start, wall_start) = (state.now(), Instant::now());
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut ended = market_start >= state.end;
     loop {
         tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = ticks.tick() => {}
+            _changed = control.changed() => return,
+            _ = ticks.tick(), if !ended => {}
         }
         let instant = market_time(market_start, wall_start.elapsed(), speed).min(state.end);
-        let mut exchange = state.exchange();
-        let forward = instant.max(exchange.now());
-        let moved = advance(&mut exchange, forward);
-        drop(exchange);
+        let moved = advance(state, instant.max(state.now()));
         if moved.is_err() || instant >= state.end {
             let now = state.end.to_rfc3339();
             tracing::info!(event = "market_ended", now, "the data is played out");
-            return;
+            ended = true;
         }
     }
 }

@@ -31,6 +31,12 @@ impl Params {
             .filter(|text| !text.is_empty())
     }
 
+    /// Whether a value is true; some clients write it `True`.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.text(name)
+            .is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    }
+
     /// A comma list; empty if absent.
     pub(crate) fn list(&self, name: &str) -> Vec<&str> {
         let text = self.text(name).unwrap_or("");

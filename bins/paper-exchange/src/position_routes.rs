@@ -1,29 +1,27 @@
 //! Positions: list, look up, close.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use rawe_alpaca::types as wire;
 use rawe_core::AssetClass;
 use rawe_market::asset::QUANTITY_DECIMALS;
 use rawe_market::{
-    Amount, AssetIndex, Exchange, NewOrder, OrderRefusal, OrderType, Side, TimeInForce,
+    Amount, AssetIndex, Exchange, Exits, NewOrder, OrderRefusal, OrderType, Side, TimeInForce,
 };
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::account::Caller;
 use crate::order_routes::take;
 use crate::params::Params;
 use crate::refusals::{Answer, ApiRefusal};
-use crate::state::ExchangeState;
 use crate::views;
 
-pub(crate) async fn list(State(state): State<Arc<ExchangeState>>) -> Json<Vec<wire::Position>> {
-    Json(all(&state.exchange()))
+pub(crate) async fn list(Caller(account): Caller) -> Json<Vec<wire::Position>> {
+    Json(all(&account.exchange()))
 }
 
 /// All positions as they are answered.
@@ -35,21 +33,21 @@ pub(crate) fn all(exchange: &Exchange) -> Vec<wire::Position> {
 }
 
 pub(crate) async fn get_one(
-    State(state): State<Arc<ExchangeState>>,
+    Caller(account): Caller,
     Path(name): Path<String>,
 ) -> Answer<Json<wire::Position>> {
-    let exchange = state.exchange();
+    let exchange = account.exchange();
     let index = held(&exchange, &name)?;
     let view = views::position(&exchange, index, &exchange.position(index));
     view.map(Json).ok_or_else(|| no_position().into())
 }
 
 pub(crate) async fn close(
-    State(state): State<Arc<ExchangeState>>,
+    Caller(account): Caller,
     Path(name): Path<String>,
     params: Params,
 ) -> Answer<Json<wire::Order>> {
-    let mut exchange = state.exchange();
+    let mut exchange = account.exchange();
     let index = held(&exchange, &name)?;
     let quantity = closing_quantity(&exchange, index, &params)?;
     let order = closing_order(&exchange, index, quantity)?;
@@ -65,17 +63,14 @@ pub(crate) struct CloseResult {
 }
 
 pub(crate) async fn close_all(
-    State(state): State<Arc<ExchangeState>>,
+    Caller(account): Caller,
     params: Params,
 ) -> (StatusCode, Json<Vec<CloseResult>>) {
-    let mut exchange = state.exchange();
-    if params
-        .text("cancel_orders")
-        .is_some_and(|text| text.eq_ignore_ascii_case("true"))
-    {
+    let mut exchange = account.exchange();
+    if params.flag("cancel_orders") {
         let open: Vec<Uuid> = exchange.open_orders().map(|order| order.id).collect();
         for id in open {
-            // An order that ended meanwhile needs no cancelling.
+            // An order that ended with its group needs no cancelling.
             let _ended = exchange.cancel(id);
         }
     }
@@ -166,5 +161,7 @@ fn closing_order(
             AssetClass::Crypto => TimeInForce::Gtc,
         },
         position_intent: None,
+        extended_hours: false,
+        exits: Exits::None,
     })
 }

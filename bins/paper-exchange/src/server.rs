@@ -12,15 +12,20 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::account::{Account, Caller, unauthorized};
 use crate::faults::{self, FaultyListener, Line};
 use crate::refusals::ApiRefusal;
 use crate::state::ExchangeState;
 use crate::{
-    account_routes, admin_routes, data_routes, order_routes, pacing, position_routes, stream,
+    account_routes, activities, admin_routes, clock_routes, configurations, data_routes,
+    data_stream, order_listing, order_routes, pacing, portfolio, position_routes, rate_limit,
+    saved, stream, tick_routes,
 };
 
 /// Largest request body, bytes: an order is a few hundred.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Largest saved state, bytes.
+const STATE_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// Serves until `shutdown` is cancelled. Answers that are under way are finished.
 ///
@@ -56,9 +61,7 @@ pub async fn serve(
         .await
         .context("serving the exchange");
     shutdown.cancel();
-    if let Some(clock) = clock {
-        clock.await.context("ending the exchange's clock")?;
-    }
+    clock.await.context("ending the exchange's clock")?;
     served
 }
 
@@ -66,11 +69,14 @@ pub async fn serve(
 pub(crate) fn router(state: Arc<ExchangeState>) -> Router {
     let keyed = trading_routes()
         .merge(market_data_routes())
+        .layer(middleware::from_fn(rate_limit::limit))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&state),
             check_keys,
         ))
         .route("/stream", get(stream::open))
+        .route("/v2/{feed}", get(data_stream::stocks))
+        .route("/v1beta3/crypto/{location}", get(data_stream::crypto))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&state),
             faults::inject,
@@ -78,7 +84,13 @@ pub(crate) fn router(state: Arc<ExchangeState>) -> Router {
     Router::new()
         .route("/rawe/v1/health", get(admin_routes::health))
         .route("/rawe/v1/market", get(admin_routes::market))
-        .route("/rawe/v1/clock", post(admin_routes::set_clock))
+        .route("/rawe/v1/clock", post(clock_routes::set_clock))
+        .route(
+            "/rawe/v1/state",
+            get(saved::get)
+                .post(saved::post)
+                .layer(DefaultBodyLimit::max(STATE_BYTES_MAX)),
+        )
         .route("/rawe/v1/book", get(admin_routes::book))
         .route(
             "/rawe/v1/faults",
@@ -94,6 +106,13 @@ pub(crate) fn router(state: Arc<ExchangeState>) -> Router {
 fn trading_routes() -> Router<Arc<ExchangeState>> {
     Router::new()
         .route("/v2/account", get(account_routes::account))
+        .route(
+            "/v2/account/configurations",
+            get(configurations::get).patch(configurations::patch),
+        )
+        .route("/v2/account/activities", get(activities::list))
+        .route("/v2/account/activities/{kind}", get(activities::of_kind))
+        .route("/v2/account/portfolio/history", get(portfolio::history))
         .route("/v2/clock", get(account_routes::clock))
         .route("/v2/calendar", get(account_routes::calendar))
         .route("/v2/assets", get(account_routes::assets))
@@ -102,12 +121,14 @@ fn trading_routes() -> Router<Arc<ExchangeState>> {
         .route(
             "/v2/orders",
             post(order_routes::create)
-                .get(order_routes::list)
+                .get(order_listing::list)
                 .delete(order_routes::cancel_all),
         )
         .route(
             "/v2/orders/{id}",
-            get(order_routes::get_one).delete(order_routes::cancel),
+            get(order_routes::get_one)
+                .patch(order_routes::replace)
+                .delete(order_routes::cancel),
         )
         .route(
             "/v2/orders:by_client_order_id",
@@ -132,46 +153,72 @@ fn market_data_routes() -> Router<Arc<ExchangeState>> {
         )
         .route(
             "/v2/stocks/trades/latest",
-            get(data_routes::latest_stock_trades),
+            get(tick_routes::latest_stock_trades),
         )
+        .route("/v2/stocks/trades", get(tick_routes::stock_trades))
+        .route("/v2/stocks/quotes", get(tick_routes::stock_quotes))
         .route(
-            "/v1beta3/crypto/{location}/bars",
-            get(data_routes::crypto_bars),
+            "/v2/stocks/quotes/latest",
+            get(tick_routes::latest_stock_quotes),
         )
-        .route(
-            "/v1beta3/crypto/{location}/latest/bars",
-            get(data_routes::latest_crypto_bars),
-        )
-        .route(
-            "/v1beta3/crypto/{location}/latest/trades",
-            get(data_routes::latest_crypto_trades),
-        )
+        .route("/v2/stocks/snapshots", get(tick_routes::stock_snapshots))
+        .merge(crypto_data_routes())
         .route("/v1beta1/news", get(data_routes::news))
+}
+
+fn crypto_data_routes() -> Router<Arc<ExchangeState>> {
+    const CRYPTO: &str = "/v1beta3/crypto/{location}";
+    let path = |rest: &str| format!("{CRYPTO}/{rest}");
+    Router::new()
+        .route(&path("bars"), get(data_routes::crypto_bars))
+        .route(&path("latest/bars"), get(data_routes::latest_crypto_bars))
+        .route(
+            &path("latest/trades"),
+            get(tick_routes::latest_crypto_trades),
+        )
+        .route(
+            &path("latest/quotes"),
+            get(tick_routes::latest_crypto_quotes),
+        )
+        .route(
+            &path("latest/orderbooks"),
+            get(tick_routes::latest_crypto_books),
+        )
+        .route(&path("trades"), get(tick_routes::crypto_trades))
+        .route(&path("quotes"), get(tick_routes::crypto_quotes))
+        .route(&path("snapshots"), get(tick_routes::crypto_snapshots))
 }
 
 /// Lets a request through if it carries the keys.
 async fn check_keys(
     State(state): State<Arc<ExchangeState>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    if carries_keys(&state, &request) {
-        next.run(request).await
-    } else {
-        ApiRefusal::worded(StatusCode::UNAUTHORIZED, "unauthorized.").into_response()
-    }
+    let Some(account) = account_of(&state, &request) else {
+        // Streams of market data may send their keys later.
+        let opens = request.uri().path() == "/v1beta1/news" && is_upgrade(&request);
+        return if opens {
+            next.run(request).await
+        } else {
+            unauthorized().into_response()
+        };
+    };
+    request.extensions_mut().insert(Caller(account));
+    next.run(request).await
 }
 
-fn carries_keys(state: &ExchangeState, request: &Request) -> bool {
+fn account_of(state: &ExchangeState, request: &Request) -> Option<Arc<Account>> {
     let header = |name: &str| {
-        request
-            .headers()
-            .get(name)
-            .map_or(&b""[..], |v| v.as_bytes())
+        let value = request.headers().get(name);
+        value.map_or(&b""[..], |value| value.as_bytes())
     };
-    state
-        .keys
-        .accept(header("APCA-API-KEY-ID"), header("APCA-API-SECRET-KEY"))
+    let (key_id, secret_key) = (header("APCA-API-KEY-ID"), header("APCA-API-SECRET-KEY"));
+    state.accounts.by_keys(key_id, secret_key).cloned()
+}
+
+fn is_upgrade(request: &Request) -> bool {
+    request.headers().contains_key("sec-websocket-key")
 }
 
 async fn no_such_endpoint() -> ApiRefusal {

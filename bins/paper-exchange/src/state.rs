@@ -1,18 +1,22 @@
-//! What the server holds: the market's data and news, which never change, and the one account,
-//! behind a lock that is never held over an await. Giving the lock back publishes what happened to
-//! orders meanwhile.
+//! What the server holds: the market's data and news, which never change, the accounts, and the
+//! clock they share.
 
-use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rawe_core::Timestamp;
-use rawe_market::{Exchange, ExchangeConfig, MarketData};
-use secrecy::{ExposeSecret, SecretString};
+use rawe_market::{ClockRefusal, Exchange, ExchangeConfig, Fill, MarketData};
+use rust_decimal::Decimal;
+use secrecy::SecretString;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::account::{Account, Accounts, ExchangeGuard, Keys};
 use crate::faults::{FaultPlan, Faults};
 use crate::news_store::NewsStore;
-use crate::stream::Updates;
+use crate::rate_limit::RateLimit;
+
+/// Ids of accounts and orders are made from a seed; those of further accounts lie this far apart.
+const SEED_STEP: u64 = 1_000_003;
 
 /// The market to serve.
 #[derive(Debug)]
@@ -29,33 +33,6 @@ pub struct World {
     pub warmup_until: Timestamp,
 }
 
-/// The keys that clients must send.
-#[derive(Clone, Debug)]
-pub struct Keys {
-    /// `APCA-API-KEY-ID`.
-    pub key_id: SecretString,
-    /// `APCA-API-SECRET-KEY`.
-    pub secret_key: SecretString,
-}
-
-impl Default for Keys {
-    /// `paper` and `paper`, as the clients use for an exchange on this machine.
-    fn default() -> Self {
-        Self {
-            key_id: SecretString::from("paper"),
-            secret_key: SecretString::from("paper"),
-        }
-    }
-}
-
-impl Keys {
-    /// Whether these are the keys.
-    pub(crate) fn accept(&self, key_id: &[u8], secret_key: &[u8]) -> bool {
-        self.key_id.expose_secret().as_bytes() == key_id
-            && self.secret_key.expose_secret().as_bytes() == secret_key
-    }
-}
-
 /// Who moves the virtual clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pacing {
@@ -63,6 +40,23 @@ pub enum Pacing {
     ByPacer,
     /// The exchange itself, so many market seconds a wall second.
     ByWallClock(f64),
+}
+
+/// Who moves the clock now, and whether it stands still.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ClockControl {
+    pub(crate) pacing: Pacing,
+    pub(crate) paused: bool,
+}
+
+impl ClockControl {
+    /// Market seconds a wall second, if the exchange moves the clock now.
+    pub(crate) fn running(self) -> Option<f64> {
+        match self.pacing {
+            Pacing::ByWallClock(speed) if !self.paused => Some(speed),
+            Pacing::ByWallClock(_) | Pacing::ByPacer => None,
+        }
+    }
 }
 
 /// Everything the handlers need.
@@ -73,32 +67,64 @@ pub struct ExchangeState {
     pub(crate) start: Timestamp,
     pub(crate) end: Timestamp,
     pub(crate) warmup_until: Timestamp,
-    pub(crate) keys: Keys,
-    pub(crate) pacing: Pacing,
+    pub(crate) accounts: Accounts,
+    pub(crate) control: watch::Sender<ClockControl>,
+    /// The virtual now, for the streams; set when all accounts have come there.
+    pub(crate) clock: watch::Sender<Timestamp>,
     pub(crate) faults: Faults,
-    pub(crate) updates: Updates,
     /// Cancelled when the server ends: sockets are not requests that end by themselves.
     pub(crate) shutdown: CancellationToken,
-    exchange: Mutex<Exchange>,
+    /// Held while the clock moves.
+    moving: Mutex<()>,
 }
 
 impl ExchangeState {
     /// A fresh account on `world`, its clock at the end of the warm-up.
     pub fn new(world: World, config: ExchangeConfig, keys: Keys, pacing: Pacing) -> Self {
-        let mut exchange = Exchange::new(Arc::clone(&world.data), config, world.warmup_until);
-        exchange.watch_orders();
+        Self::with_accounts(world, config, keys, &[], None, pacing)
+    }
+
+    /// Fresh accounts on `world`: the first, and others that start like it but for keys and cash.
+    /// Each may send so many requests a minute.
+    pub fn with_accounts(
+        world: World,
+        config: ExchangeConfig,
+        keys: Keys,
+        others: &[OtherAccount],
+        requests_per_minute: Option<u32>,
+        pacing: Pacing,
+    ) -> Self {
+        let now = world.warmup_until;
+        let account = |keys: Keys, config: ExchangeConfig| {
+            let exchange = Exchange::new(Arc::clone(&world.data), config, now);
+            Account::new(keys, exchange, RateLimit::new(requests_per_minute))
+        };
+        let others = others.iter().zip(1_u64..).map(|(other, number)| {
+            let config = ExchangeConfig {
+                cash: other.cash.unwrap_or(config.cash),
+                seed: config.seed.wrapping_add(SEED_STEP.wrapping_mul(number)),
+                ..config.clone()
+            };
+            account(other.keys.clone(), config)
+        });
+        let others = others.collect();
+        let accounts = Accounts::new(account(keys, config), others);
+        let control = ClockControl {
+            pacing,
+            paused: false,
+        };
         Self {
             data: world.data,
             news: world.news,
             start: world.start,
             end: world.end,
             warmup_until: world.warmup_until,
-            keys,
-            pacing,
+            accounts,
+            control: watch::Sender::new(control),
+            clock: watch::Sender::new(now),
             faults: Faults::default(),
-            updates: Updates::default(),
             shutdown: CancellationToken::new(),
-            exchange: Mutex::new(exchange),
+            moving: Mutex::default(),
         }
     }
 
@@ -109,45 +135,61 @@ impl ExchangeState {
         self
     }
 
-    /// The account. A handler that panicked leaves it consistent: each change is checked first.
+    /// The book of the first account.
     pub(crate) fn exchange(&self) -> ExchangeGuard<'_> {
-        ExchangeGuard {
-            exchange: self.exchange.lock().unwrap_or_else(PoisonError::into_inner),
-            updates: &self.updates,
-        }
+        self.accounts.first().exchange()
     }
 
     /// The virtual now.
     pub fn now(&self) -> Timestamp {
         self.exchange().now()
     }
-}
 
-/// The account, for as long as it is locked.
-pub(crate) struct ExchangeGuard<'a> {
-    exchange: MutexGuard<'a, Exchange>,
-    updates: &'a Updates,
-}
-
-impl Deref for ExchangeGuard<'_> {
-    type Target = Exchange;
-
-    fn deref(&self) -> &Exchange {
-        &self.exchange
-    }
-}
-
-impl DerefMut for ExchangeGuard<'_> {
-    fn deref_mut(&mut self) -> &mut Exchange {
-        &mut self.exchange
-    }
-}
-
-impl Drop for ExchangeGuard<'_> {
-    /// Publishes before the lock is given back, so that updates keep the order of the changes.
-    fn drop(&mut self) {
-        for event in self.exchange.take_order_events() {
-            self.updates.publish(self.exchange.data(), &event);
+    /// Moves the clock of all accounts to `instant`. Returns the
+    /// executions, those of the first account last: what the clock shows has happened to all.
+    ///
+    /// # Errors
+    /// When `instant` is earlier than the virtual now.
+    pub(crate) fn advance(&self, instant: Timestamp) -> Result<Vec<Fill>, ClockRefusal> {
+        let _one_at_a_time = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.now();
+        if instant < now {
+            return Err(ClockRefusal {
+                now,
+                asked: instant,
+            });
         }
+        let mut fills = Vec::new();
+        for account in self.accounts.all().rev() {
+            fills.extend(account.exchange().advance_to(instant)?);
+        }
+        self.clock.send_replace(instant);
+        Ok(fills)
+    }
+}
+
+/// An account beside the first.
+#[derive(Clone, Debug)]
+pub struct OtherAccount {
+    /// Its keys.
+    pub keys: Keys,
+    /// Its cash at the start, USD, if not that of the first.
+    pub cash: Option<Decimal>,
+}
+
+impl OtherAccount {
+    /// Reads `KEY:SECRET` or `KEY:SECRET:USD`.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, ':');
+        let mut key = || parts.next().filter(|key| !key.is_empty());
+        let keys = Keys {
+            key_id: SecretString::from(key()?),
+            secret_key: SecretString::from(key()?),
+        };
+        let cash = match parts.next() {
+            None => None,
+            Some(cash) => Some(cash.parse().ok().filter(|cash| *cash >= Decimal::ZERO)?),
+        };
+        Some(Self { keys, cash })
     }
 }

@@ -1,11 +1,10 @@
 //! `/stream`: order updates as Alpaca's paper service sends them, JSON in binary frames.
 //!
 //! A client authenticates and listens; from then on it gets every change of every order, at most
-//! once and without replay. One client at a time: another is told so and let go, as the data
-//! streams of Alpaca do. What the faults do to updates is done here.
+//! once and without replay. One client an account at a time: another is told so and let go, as the
+//! data streams of Alpaca do. What the faults do to updates is done here.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -21,7 +20,9 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
+use crate::account::Account;
 use crate::faults::{FaultKind, Stage, Subject};
+use crate::seats::Seat;
 use crate::state::ExchangeState;
 use crate::views;
 
@@ -39,18 +40,16 @@ struct Published {
     frame: Bytes,
 }
 
-/// Where updates are published, and whether somebody has the one seat.
+/// Where the updates of an account are published.
 #[derive(Debug)]
 pub(crate) struct Updates {
     sender: broadcast::Sender<Published>,
-    seat_taken: Arc<AtomicBool>,
 }
 
 impl Default for Updates {
     fn default() -> Self {
         Self {
             sender: broadcast::Sender::new(UPDATES_WAITING_MAX),
-            seat_taken: Arc::default(),
         }
     }
 }
@@ -71,22 +70,6 @@ impl Updates {
         // Whoever listened has just gone.
         let _heard = self.sender.send(published);
     }
-
-    fn take_seat(&self) -> Option<Seat> {
-        let free =
-            self.seat_taken
-                .compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire);
-        free.ok().map(|_| Seat(Arc::clone(&self.seat_taken)))
-    }
-}
-
-/// The one seat, free again when dropped.
-struct Seat(Arc<AtomicBool>);
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
 }
 
 fn update(data: &MarketData, event: &OrderEvent) -> wire::TradeUpdateData {
@@ -103,6 +86,7 @@ fn update(data: &MarketData, event: &OrderEvent) -> wire::TradeUpdateData {
             OrderEventKind::Canceled => wire::TradeEvent::Canceled,
             OrderEventKind::Expired => wire::TradeEvent::Expired,
             OrderEventKind::Rejected => wire::TradeEvent::Rejected,
+            OrderEventKind::Replaced => wire::TradeEvent::Replaced,
         },
         execution_id: Some(stable_uuid(&format!("event:{}", event.number)).to_string()),
         timestamp: Some(event.at),
@@ -130,7 +114,7 @@ pub(crate) async fn open(
             let client = Client {
                 socket,
                 state,
-                seat: None,
+                account: None,
                 updates: None,
                 late: Vec::new(),
             };
@@ -142,7 +126,8 @@ pub(crate) async fn open(
 struct Client {
     socket: WebSocket,
     state: Arc<ExchangeState>,
-    seat: Option<Seat>,
+    /// Its account, and the seat that it has there.
+    account: Option<(Arc<Account>, Seat)>,
     updates: Option<broadcast::Receiver<Published>>,
     /// Updates that a fault holds back, with the time at which they are sent.
     late: Vec<(Instant, Bytes)>,
@@ -183,7 +168,7 @@ impl Client {
                 Err(RecvError::Closed) => Err(Gone),
             },
             () = sleep_until(next_late) => self.send_late().await,
-            () = tokio::time::sleep_until(authenticate_by), if self.seat.is_none() => {
+            () = tokio::time::sleep_until(authenticate_by), if self.account.is_none() => {
                 self.complain(404, "auth timeout").await?;
                 Err(Gone)
             }
@@ -206,17 +191,18 @@ impl Client {
         let key_id = request.key.as_deref().or(within("key_id"));
         let secret_key = request.secret.as_deref().or(within("secret_key"));
         let (key_id, secret_key) = (key_id.unwrap_or(""), secret_key.unwrap_or(""));
-        let accepted = self
+        let found = self
             .state
-            .keys
-            .accept(key_id.as_bytes(), secret_key.as_bytes());
-        if !accepted {
+            .accounts
+            .by_keys(key_id.as_bytes(), secret_key.as_bytes());
+        let Some(found) = found.cloned() else {
             return self.authorization("unauthorized", "authenticate").await;
+        };
+        if self.account.is_none() {
+            let seat = found.seats.take(wire::STREAM_TRADE_UPDATES);
+            self.account = seat.map(|seat| (found, seat));
         }
-        if self.seat.is_none() {
-            self.seat = self.state.updates.take_seat();
-        }
-        if self.seat.is_none() {
+        if self.account.is_none() {
             self.complain(406, "connection limit exceeded").await?;
             return Err(Gone);
         }
@@ -224,14 +210,14 @@ impl Client {
     }
 
     async fn listen(&mut self, request: &wire::StreamRequest) -> Result<(), Gone> {
-        if self.seat.is_none() {
+        let Some((account, _)) = &self.account else {
             return self.authorization("unauthorized", "listen").await;
-        }
+        };
         let asked = request.data.get("streams").cloned().unwrap_or_default();
         let asked: Vec<String> = serde_json::from_value(asked).unwrap_or_default();
         let listens = asked.iter().any(|name| name == wire::STREAM_TRADE_UPDATES);
         // The list replaces the former one. Nothing after the answer may be missed.
-        self.updates = listens.then(|| self.state.updates.sender.subscribe());
+        self.updates = listens.then(|| account.updates.sender.subscribe());
         let streams: &[&str] = if listens {
             tracing::info!(
                 event = "stream_listening",

@@ -6,8 +6,8 @@ use rawe_alpaca::types as wire;
 use rawe_core::calendar::{MarketCalendar, new_york_date};
 use rawe_core::{AssetClass, Timestamp};
 use rawe_market::{
-    AccountView, Amount, Asset, AssetIndex, Exchange, MarketData, Order, OrderType, Position,
-    PositionIntent, Side, TimeInForce,
+    AccountView, Amount, Asset, AssetIndex, Exchange, GroupRole, MarketData, Order, OrderClass,
+    OrderType, Position, PositionIntent, Side, TimeInForce, Trail,
 };
 use rust_decimal::Decimal;
 
@@ -67,11 +67,11 @@ pub(crate) fn account(view: &AccountView) -> wire::Account {
         last_maintenance_margin: None,
         sma: None,
         accrued_fees: Some(Decimal::ZERO),
-        multiplier: Some(Decimal::TWO),
+        multiplier: Some(view.multiplier),
         trading_blocked: false,
         transfers_blocked: false,
         account_blocked: false,
-        trade_suspended_by_user: false,
+        trade_suspended_by_user: view.suspended,
         shorting_enabled: view.shorting_enabled,
         created_at: Some(view.created_at),
     }
@@ -101,7 +101,11 @@ pub(crate) fn asset(asset: &Asset) -> wire::Asset {
         min_order_size: asset.quantity_min,
         min_trade_increment: asset.quantity_increment,
         price_increment: (!stock).then_some(asset.price_increment),
-        attributes: Vec::new(),
+        attributes: if stock && asset.fractionable {
+            vec!["fractional_eh_enabled".to_owned()]
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -113,6 +117,12 @@ pub(crate) fn order(data: &MarketData, order: &Order) -> wire::Order {
         OrderType::Limit(_) => wire::OrderType::Limit,
         OrderType::Stop(_) => wire::OrderType::Stop,
         OrderType::StopLimit { .. } => wire::OrderType::StopLimit,
+        OrderType::TrailingStop(_) => wire::OrderType::TrailingStop,
+    };
+    let (trail_price, trail_percent) = match order.order_type {
+        OrderType::TrailingStop(Trail::Price(price)) => (Some(price.normalize()), None),
+        OrderType::TrailingStop(Trail::Percent(percent)) => (None, Some(percent.normalize())),
+        _ => (None, None),
     };
     let (qty, notional) = match order.amount {
         Amount::Quantity(quantity) => (Some(quantity.normalize()), None),
@@ -129,9 +139,9 @@ pub(crate) fn order(data: &MarketData, order: &Order) -> wire::Order {
         expires_at: order.expires_at,
         canceled_at: order.canceled_at,
         failed_at: order.failed_at,
-        replaced_at: None,
-        replaced_by: None,
-        replaces: None,
+        replaced_at: order.replaced_at,
+        replaced_by: order.replaced_by.map(|id| id.to_string()),
+        replaces: order.replaces.map(|id| id.to_string()),
         asset_id: asset.map(|asset| asset.id.to_string()),
         symbol: asset
             .map(|asset| asset.symbol.to_string())
@@ -141,33 +151,72 @@ pub(crate) fn order(data: &MarketData, order: &Order) -> wire::Order {
         qty,
         filled_qty: Some(order.filled_quantity),
         filled_avg_price: order.filled_average_price,
-        order_class: None,
+        order_class: order_class(order.class),
         order_type: Some(order_type.clone()),
         order_type_deprecated: Some(order_type),
         side: Some(side(order.side)),
-        time_in_force: Some(match order.time_in_force {
-            TimeInForce::Day => wire::TimeInForce::Day,
-            TimeInForce::Gtc => wire::TimeInForce::Gtc,
-            TimeInForce::Ioc => wire::TimeInForce::Ioc,
-        }),
+        time_in_force: Some(time_in_force(order.time_in_force)),
         limit_price: match order.order_type {
-            OrderType::Market | OrderType::Stop(_) => None,
+            OrderType::Market | OrderType::Stop(_) | OrderType::TrailingStop(_) => None,
             OrderType::Limit(limit) | OrderType::StopLimit { limit, .. } => Some(limit.normalize()),
         },
-        stop_price: order.order_type.stop().map(|stop| stop.normalize()),
+        stop_price: order.stop().map(|stop| stop.normalize()),
         status: status(order),
-        extended_hours: false,
+        extended_hours: order.extended_hours,
         legs: None,
-        trail_percent: None,
-        trail_price: None,
-        hwm: None,
+        trail_percent,
+        trail_price,
+        hwm: order.best_price.map(|best| best.normalize()),
         position_intent: Some(match order.position_intent {
             PositionIntent::BuyToOpen => wire::PositionIntent::BuyToOpen,
             PositionIntent::BuyToClose => wire::PositionIntent::BuyToClose,
             PositionIntent::SellToOpen => wire::PositionIntent::SellToOpen,
             PositionIntent::SellToClose => wire::PositionIntent::SellToClose,
         }),
+        group_id: order.group().map(|id| id.to_string()),
+        group_role: order.role.map(|role| role_name(role).to_owned()),
     }
+}
+
+fn time_in_force(lasting: TimeInForce) -> wire::TimeInForce {
+    match lasting {
+        TimeInForce::Day => wire::TimeInForce::Day,
+        TimeInForce::Gtc => wire::TimeInForce::Gtc,
+        TimeInForce::Ioc => wire::TimeInForce::Ioc,
+        TimeInForce::Fok => wire::TimeInForce::Fok,
+        TimeInForce::Opg => wire::TimeInForce::Opg,
+        TimeInForce::Cls => wire::TimeInForce::Cls,
+    }
+}
+
+/// The class of a group; Alpaca has no word for none.
+fn order_class(class: OrderClass) -> Option<wire::OrderClass> {
+    match class {
+        OrderClass::Simple => None,
+        OrderClass::Bracket => Some(wire::OrderClass::Bracket),
+        OrderClass::Oco => Some(wire::OrderClass::Oco),
+        OrderClass::Oto => Some(wire::OrderClass::Oto),
+    }
+}
+
+fn role_name(role: GroupRole) -> &'static str {
+    match role {
+        GroupRole::Entry => "entry",
+        GroupRole::TakeProfit => "take_profit",
+        GroupRole::StopLoss => "stop_loss",
+    }
+}
+
+/// An order with its legs, one level deep.
+pub(crate) fn nested(exchange: &Exchange, parent: &Order) -> wire::Order {
+    let data = exchange.data();
+    let mut view = order(data, parent);
+    if !parent.legs.is_empty() {
+        let legs = parent.legs.iter().filter_map(|id| exchange.order(*id));
+        let legs = legs.map(|leg| serde_json::to_value(order(data, leg)).unwrap_or_default());
+        view.legs = Some(legs.collect());
+    }
+    view
 }
 
 /// A side as Alpaca names it.
@@ -181,6 +230,7 @@ pub(crate) fn side(side: Side) -> wire::OrderSide {
 fn status(order: &Order) -> wire::OrderStatus {
     use rawe_market::OrderStatus as Ours;
     match order.status {
+        Ours::Held => wire::OrderStatus::Held,
         Ours::Accepted => wire::OrderStatus::Accepted,
         Ours::New => wire::OrderStatus::New,
         Ours::PartiallyFilled => wire::OrderStatus::PartiallyFilled,
@@ -188,6 +238,7 @@ fn status(order: &Order) -> wire::OrderStatus {
         Ours::Canceled => wire::OrderStatus::Canceled,
         Ours::Expired => wire::OrderStatus::Expired,
         Ours::Rejected => wire::OrderStatus::Rejected,
+        Ours::Replaced => wire::OrderStatus::Replaced,
     }
 }
 

@@ -9,10 +9,12 @@ use crate::completions::CompletionsArgs;
 use crate::control::ControlArgs;
 use crate::doctor::DoctorArgs;
 use crate::evaluate::EvaluateArgs;
+use crate::fetch::FetchArgs;
 use crate::journal::{OrdersArgs, PnlArgs, PositionsArgs, RoundsArgs, UpkeepArgs, WhyArgs};
 use crate::keys::KeysArgs;
 use crate::logs::LogsArgs;
 use crate::narrate::NarrateArgs;
+use crate::record::RecordArgs;
 use crate::run::RunCommand;
 use crate::status::StatusArgs;
 use crate::train::TrainArgs;
@@ -40,6 +42,10 @@ pub(crate) enum Command {
     },
     /// Which bus, which processes, what they do and when they last made progress
     Status(StatusArgs),
+    /// Record everything seen on the bus, to be played again by `rawe up --recording`
+    Record(RecordArgs),
+    /// Download the history of bars and news from Alpaca, to be played by `rawe up --recording`
+    Fetch(Box<FetchArgs>),
     /// The logs of all processes of the newest run, merged and filtered
     Logs(LogsArgs),
     /// Send no order any more, until `rawe resume`; works with Redis down

@@ -29,12 +29,14 @@ mod completions;
 mod control;
 mod doctor;
 mod evaluate;
+mod fetch;
 mod journal;
 mod keys;
 mod log_line;
 mod logs;
 mod narrate;
 mod output_folder;
+mod record;
 mod run;
 mod run_folder;
 mod schema;
@@ -47,6 +49,12 @@ fn main() -> ExitCode {
         Command::Up(args) => up::main(*args),
         Command::Run { process } => run::main(*process),
         Command::Status(args) => rawe_runtime::run_command("rawe", None, |_| status::status(args)),
+        Command::Record(args) => {
+            rawe_runtime::run_command("rawe", None, |shutdown| record::record(args, shutdown))
+        }
+        Command::Fetch(args) => {
+            rawe_runtime::run_command("rawe", None, |shutdown| fetch::fetch(*args, shutdown))
+        }
         Command::Logs(args) => {
             rawe_runtime::run_command("rawe", None, |shutdown| logs::logs(args, shutdown))
         }

@@ -237,6 +237,7 @@ fn a_sixth_personality_is_only_a_file_and_it_votes() {
                 author: Some(format!("user{n}")),
                 followers: None,
                 repost_of: None,
+                trust_percent: None,
                 symbols: vec![symbol.clone()],
                 headline: format!("strong gains of bitcoin, reason {n}"),
                 text: String::new(),

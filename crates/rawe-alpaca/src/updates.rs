@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::dialer::{Backoff, Ended};
 use crate::settings::{ClientError, Settings};
 use crate::types::TradeEvent;
 
@@ -138,11 +139,11 @@ async fn keep_alive(
     patience: UpdatesPatience,
     news: mpsc::Sender<TradeNews>,
 ) {
-    let mut backoff = socket::Backoff::new(&patience);
+    let mut backoff = Backoff::new(patience.backoff_min, patience.backoff_max);
     let mut said_down = false;
     loop {
         let began = Instant::now();
-        let (was_up, socket::Ended(reason)) = caller.live().await;
+        let (was_up, Ended(reason)) = caller.live().await;
         if was_up || !said_down {
             said_down = true;
             let reason = reason.clone();

@@ -97,6 +97,9 @@ pub struct NewsItem {
     /// Body; may be empty for headlines.
     #[serde(default)]
     pub text: String,
+    /// How far its source is trusted, percent of a full voice, 1..100; absent: in full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_percent: Option<u8>,
     /// True for history fetched to build state: it never triggers a live decision.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub backfill: bool,

@@ -253,6 +253,7 @@ mod tests {
             author: None,
             followers: None,
             repost_of: None,
+            trust_percent: None,
             symbols: vec![Symbol::new("MSFT").unwrap()],
             headline: String::new(),
             text: text.into(),

@@ -113,6 +113,7 @@ pub fn cluster_stream<'a>(
             author: None,
             followers: None,
             repost_of: None,
+            trust_percent: None,
             symbols: Vec::new(),
             headline: text.to_owned(),
             text: String::new(),

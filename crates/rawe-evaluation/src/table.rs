@@ -117,6 +117,7 @@ mod tests {
             author: Some((n % 7).to_string()),
             followers: None,
             repost_of: None,
+            trust_percent: None,
             symbols: vec![Symbol::new("BTC/USD").unwrap()],
             headline: format!("bitcoin {}", words[usize::from(word) % 4]),
             text: String::new(),

@@ -6,12 +6,11 @@ use rawe_alpaca::types::{BarData, NewsArticle};
 use rawe_core::{Bar, NewsItem, Symbol, Timeframe, Timestamp};
 
 use crate::bar_times::span_from_alpaca;
+use crate::text::{HEADLINE_CHARS_MAX, NAME_CHARS_MAX, TEXT_CHARS_MAX, one_line, plain_text};
 use crate::{SymbolMap, register_of};
 
-/// The longest text kept of an article, in characters: the scoring gains nothing beyond.
-const TEXT_CHARS_MAX: usize = 2_000;
 /// How far a source's clock may run ahead of ours.
-const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
+pub(crate) const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::minutes(5);
 
 /// Why a bar or an article was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +23,10 @@ pub enum ItemFault {
     NoText,
     /// Published in the future.
     FromTheFuture,
+    /// Delivered before, or edited since: the same story is not told twice.
+    Known,
+    /// More than its source is allowed within an hour.
+    OverRate,
 }
 
 impl ItemFault {
@@ -34,6 +37,8 @@ impl ItemFault {
             Self::InsanePrices => "insane_prices",
             Self::NoText => "no_text",
             Self::FromTheFuture => "from_the_future",
+            Self::Known => "known",
+            Self::OverRate => "over_rate",
         }
     }
 }
@@ -80,10 +85,10 @@ pub fn item_from_alpaca(
     if article.created_at > first_seen + CLOCK_SKEW_MAX {
         return Err(ItemFault::FromTheFuture);
     }
-    let headline = plain_text(&article.headline);
-    let summary = plain_text(&article.summary);
+    let headline = plain_text(&article.headline, HEADLINE_CHARS_MAX);
+    let summary = plain_text(&article.summary, TEXT_CHARS_MAX);
     let text = if summary.is_empty() {
-        plain_text(&article.content)
+        plain_text(&article.content, TEXT_CHARS_MAX)
     } else {
         summary
     };
@@ -98,20 +103,20 @@ pub fn item_from_alpaca(
             symbols.push(symbol);
         }
     }
-    let source = if article.source.is_empty() {
-        "alpaca"
-    } else {
-        article.source.as_str()
-    };
+    let mut source = one_line(&article.source, NAME_CHARS_MAX);
+    if source.is_empty() {
+        "alpaca".clone_into(&mut source);
+    }
     Ok(NewsItem {
         id: article.id.to_string(),
         published: article.created_at,
         first_seen,
-        source: source.to_owned(),
-        register: register_of(source),
-        author: Some(article.author.clone()).filter(|author| !author.is_empty()),
+        register: register_of(&source),
+        source,
+        author: Some(one_line(&article.author, NAME_CHARS_MAX)).filter(|author| !author.is_empty()),
         followers: None,
         repost_of: None,
+        trust_percent: None,
         symbols,
         headline,
         text,
@@ -119,64 +124,10 @@ pub fn item_from_alpaca(
     })
 }
 
-/// HTML as one line of plain text: tags and scripts dropped, the usual entities decoded, white
-/// space folded, cut to a bounded length.
-fn plain_text(html: &str) -> String {
-    let mut text = String::new();
-    let mut rest = html;
-    while let Some(open) = rest.find('<') {
-        let (before, tag) = rest.split_at(open);
-        text.push_str(before);
-        // A lone "<" is text, as in "margins < 10%".
-        if !tag[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!') {
-            text.push('<');
-            rest = &tag[1..];
-            continue;
-        }
-        text.push(' ');
-        let lower = tag.get(..7).unwrap_or("").to_ascii_lowercase();
-        let closing = if lower.starts_with("<script") {
-            "</script"
-        } else if lower.starts_with("<style") {
-            "</style"
-        } else {
-            ""
-        };
-        let inner = tag
-            .find(closing)
-            .and_then(|place| tag.get(place..))
-            .unwrap_or("");
-        rest = inner
-            .find('>')
-            .and_then(|close| inner.get(close + 1..))
-            .unwrap_or("");
-    }
-    text.push_str(rest);
-    for (entity, character) in [
-        ("&nbsp;", " "),
-        ("&#39;", "'"),
-        ("&#x27;", "'"),
-        ("&apos;", "'"),
-        ("&rsquo;", "\u{2019}"),
-        ("&quot;", "\""),
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        // Last, so that nothing is decoded twice.
-        ("&amp;", "&"),
-    ] {
-        if text.contains('&') {
-            text = text.replace(entity, character);
-        }
-    }
-    let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    folded.chars().take(TEXT_CHARS_MAX).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bar_times::alpaca_start;
-    use proptest::prelude::*;
 
     fn article() -> NewsArticle {
         let at = "2026-03-06T15:04:05Z".parse().unwrap();
@@ -269,27 +220,5 @@ mod tests {
         };
         let refused = bar_from_alpaca(&symbol, Timeframe::Hour, &insane);
         assert_eq!(refused, Err(ItemFault::InsanePrices));
-    }
-
-    #[test]
-    fn html_of_any_shape_becomes_text() {
-        for (html, wanted) in [
-            ("a < b", "a < b"),
-            ("a <b", "a"),
-            ("<", "<"),
-            ("<style>p{}</style>x", "x"),
-            ("<script>never closed", ""),
-            ("é<br/>ü", "é ü"),
-            ("&amp;lt;", "&lt;"),
-        ] {
-            assert_eq!(plain_text(html), wanted, "{html:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_panics(html in "(\\PC|<|>|&|</script|<script|é){0,80}") {
-            prop_assert!(plain_text(&html).chars().count() <= TEXT_CHARS_MAX);
-        }
     }
 }

@@ -200,7 +200,7 @@ fn stock_hour(instant: Timestamp) -> Option<BarSpan> {
 }
 
 /// The full hour at or before an instant. New York's offsets are whole hours, so UTC hours serve.
-fn hour_floor(instant: Timestamp) -> Option<DateTime<Utc>> {
+pub(crate) fn hour_floor(instant: Timestamp) -> Option<DateTime<Utc>> {
     instant.with_minute(0)?.with_second(0)?.with_nanosecond(0)
 }
 

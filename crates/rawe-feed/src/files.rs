@@ -3,9 +3,11 @@
 //!
 //! Forms: bars `symbol,time,open,high,low,close,volume` with `time` the END of the bar; news
 //! `id,time,source,headline,text,symbols,author,followers,repost_of`; labels
-//! `id,text,label,entity,emotion,source`; streams `id,text,cluster` in their order. A bad line is counted by its
-//! reason with its number and never ends the reading; only a file of which nothing can be read is
-//! an error. Files are read line by line: memory grows with what is kept, not with the file.
+//! `id,text,label,entity,emotion,source`; streams `id,text,cluster` in their order. JSON lines may
+//! also be bars and items as they travel on the bus, as a recording has them: these are taken as
+//! they are. A bad line is counted by its reason with its number and never ends the reading; only a
+//! file of which nothing can be read is an error. Files are read line by line: memory grows with
+//! what is kept, not with the file.
 
 mod bars;
 mod labels;

@@ -290,6 +290,7 @@ impl Iterator for Flood {
             author: Some(format!("a{author:x}")),
             followers: None,
             repost_of: None,
+            trust_percent: None,
             symbols: symbols.into_iter().collect(),
             headline,
             text,

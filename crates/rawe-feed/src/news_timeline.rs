@@ -65,6 +65,7 @@ mod tests {
             author: None,
             followers: None,
             repost_of: None,
+            trust_percent: None,
             symbols: Vec::new(),
             headline: "h".into(),
             text: String::new(),

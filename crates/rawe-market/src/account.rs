@@ -29,6 +29,8 @@ pub struct AccountView {
     pub initial_margin: Decimal,
     /// Margin that positions must keep.
     pub maintenance_margin: Decimal,
+    /// How many times the excess stock positions may cost: 1 or 2.
+    pub multiplier: Decimal,
     /// What new stock positions may cost.
     pub buying_power: Decimal,
     /// What new crypto positions may cost.
@@ -41,6 +43,8 @@ pub struct AccountView {
     pub unrealised: Decimal,
     /// Whether it may sell short.
     pub shorting_enabled: bool,
+    /// Whether its owner has suspended trading.
+    pub suspended: bool,
 }
 
 /// Sums over the positions.
@@ -71,12 +75,14 @@ impl Exchange {
             short_market_value: holdings.short.normalize(),
             initial_margin: (holdings.initial_margin + reserved).normalize(),
             maintenance_margin: holdings.maintenance_margin.normalize(),
-            buying_power: (excess.max(Decimal::ZERO) * Decimal::TWO).normalize(),
+            buying_power: (excess.max(Decimal::ZERO) * self.multiplier()).normalize(),
+            multiplier: self.multiplier(),
             non_marginable_buying_power: excess.min(free_cash).max(Decimal::ZERO).normalize(),
             realised: self.realised.normalize(),
             fees: self.fees.normalize(),
             unrealised: holdings.unrealised.normalize(),
-            shorting_enabled: self.config.shorting_enabled,
+            shorting_enabled: self.config.shorting_enabled && !self.limits.no_shorting,
+            suspended: self.limits.suspended,
         }
     }
 
@@ -94,7 +100,7 @@ impl Exchange {
                 sums.long += value;
             }
             sums.unrealised += position.unrealised(price);
-            sums.initial_margin += value.abs() * initial_rate(attributes.class);
+            sums.initial_margin += value.abs() * self.initial_rate(attributes.class);
             let keep = match attributes.class {
                 AssetClass::Crypto => Decimal::ONE,
                 AssetClass::UsEquity if value.is_sign_negative() => Decimal::new(30, 2),
@@ -110,7 +116,7 @@ impl Exchange {
         self.open_orders()
             .filter_map(|order| {
                 let class = self.data.asset(order.asset)?.class;
-                Some(order.reserved.cost * initial_rate(class))
+                Some(order.reserved.cost * self.initial_rate(class))
             })
             .sum()
     }
@@ -119,12 +125,21 @@ impl Exchange {
     pub fn market_value(&self, asset: AssetIndex) -> Option<Decimal> {
         Some(self.position(asset).market_value(self.price(asset)?))
     }
-}
 
-/// The part of a position's value that must be covered by equity.
-fn initial_rate(class: AssetClass) -> Decimal {
-    match class {
-        AssetClass::Crypto => Decimal::ONE,
-        AssetClass::UsEquity => Decimal::new(5, 1),
+    /// How many times the excess stock positions may cost.
+    fn multiplier(&self) -> Decimal {
+        self.limits
+            .margin_multiplier
+            .clamp(Decimal::ONE, Decimal::TWO)
+    }
+
+    /// The part of a position's value that must be covered by equity.
+    fn initial_rate(&self, class: AssetClass) -> Decimal {
+        match class {
+            AssetClass::Crypto => Decimal::ONE,
+            AssetClass::UsEquity => Decimal::ONE
+                .checked_div(self.multiplier())
+                .unwrap_or(Decimal::ONE),
+        }
     }
 }

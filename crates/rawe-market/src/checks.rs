@@ -1,25 +1,23 @@
 //! Whether an order may be taken: Alpaca's rules in Alpaca's words, checked in a fixed order
-//! before anything changes. What happens to a taken order is in [`crate::matching`].
+//! before anything changes. What an order must look like by itself is in [`crate::form`], what
+//! happens to a taken one in [`crate::matching`].
 
 use rawe_core::AssetClass;
-use rawe_core::calendar::MarketCalendar;
 use rust_decimal::Decimal;
 
-use crate::asset::{Asset, QUANTITY_DECIMALS, money, stable_uuid};
+use crate::asset::{Asset, money, stable_uuid};
 use crate::data::AssetIndex;
 use crate::exchange::Exchange;
+use crate::form::{check_numbers, check_time_in_force, is_fractional};
+use crate::groups::check_exits;
 use crate::matching::{satisfies, touches, units_for};
-use crate::order::{
-    Amount, NewOrder, Order, OrderStatus, OrderType, PositionIntent, Reserved, Side, TimeInForce,
-};
+use crate::order::{Order, OrderStatus, Reserved};
 use crate::refusal::OrderRefusal;
+use crate::sessions::takes_auction_orders;
+use crate::terms::{Amount, NewOrder, OrderClass, OrderType, PositionIntent, Side};
 
 /// The longest client order id, in characters.
 const CLIENT_ORDER_ID_LENGTH_MAX: usize = 128;
-/// Quantities, dollars and prices beyond this are typing errors; the bound keeps every product of
-/// two of them inside a `Decimal`.
-const NUMBER_MAX: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
-
 /// What an order was found to do.
 struct Effect {
     intent: PositionIntent,
@@ -29,11 +27,21 @@ struct Effect {
 impl Exchange {
     /// Checks an order against every rule and makes it an entry for the book.
     pub(crate) fn checked_order(&self, order: &NewOrder) -> Result<Order, OrderRefusal> {
-        let number = self.orders.len();
-        let client_order_id = self.checked_client_id(order.client_order_id.as_deref(), number)?;
+        if self.limits.suspended {
+            return Err(OrderRefusal::forbidden(
+                "new orders are rejected by user request",
+            ));
+        }
+        let client_order_id = self.checked_client_id(order.client_order_id.as_deref())?;
         let (index, asset) = self.tradable_asset(&order.symbol)?;
-        check_numbers(asset, order.amount, order.order_type)?;
+        check_numbers(asset, order)?;
         check_time_in_force(asset, order)?;
+        self.check_hours(order)?;
+        if !self.limits.fractions && is_fractional(order.amount) {
+            return Err(OrderRefusal::forbidden(
+                "fractional trading is not enabled for this account",
+            ));
+        }
         let quote = self.quote(index, order.side).ok_or_else(|| {
             OrderRefusal::forbidden(format!("asset \"{}\" has no market data yet", asset.symbol))
         })?;
@@ -46,13 +54,49 @@ impl Exchange {
                 specified.name()
             )));
         }
+        let base = self.base_price(index, order).unwrap_or(quote);
+        check_exits(order, effect.intent, base)?;
         self.check_smallest(asset, order, quote)?;
         self.check_opposite_orders(index, order, effect.intent)?;
         self.check_money(asset, effect.reserved.cost)?;
-        Ok(Order {
+        Ok(self.fresh(client_order_id, index, order, &effect))
+    }
+
+    /// Checks what takes the place of an exit whose units another order of its group holds back.
+    pub(crate) fn checked_exit(&self, old: &Order, new: &NewOrder) -> Result<Order, OrderRefusal> {
+        let client_order_id = self.checked_client_id(new.client_order_id.as_deref())?;
+        let (index, asset) = self.tradable_asset(&new.symbol)?;
+        check_numbers(asset, new)?;
+        check_time_in_force(asset, new)?;
+        if new.amount != old.amount {
+            return Err(OrderRefusal::unprocessable(
+                "the qty of a held order cannot be changed",
+            ));
+        }
+        if old.armed {
+            self.check_stop(index, new)?;
+        }
+        let effect = Effect {
+            intent: old.position_intent,
+            reserved: Reserved::default(),
+        };
+        Ok(self.fresh(client_order_id, index, new, &effect))
+    }
+
+    /// The entry for the book.
+    fn fresh(
+        &self,
+        client_order_id: String,
+        asset: AssetIndex,
+        order: &NewOrder,
+        effect: &Effect,
+    ) -> Order {
+        let number = self.orders.len();
+        let trails = matches!(order.order_type, OrderType::TrailingStop(_));
+        Order {
             id: stable_uuid(&format!("order:{}:{number}", self.config.seed)),
             client_order_id,
-            asset: index,
+            asset,
             side: order.side,
             amount: order.amount,
             order_type: order.order_type,
@@ -63,7 +107,7 @@ impl Exchange {
             submitted_at: self.now,
             updated_at: self.now,
             triggered_at: None,
-            expires_at: self.expiry(order.time_in_force),
+            expires_at: self.expiry(order.time_in_force, order.extended_hours),
             filled_at: None,
             canceled_at: None,
             expired_at: None,
@@ -72,10 +116,33 @@ impl Exchange {
             filled_average_price: None,
             filled_value: Decimal::ZERO,
             fill_cap: None,
-        })
+            extended_hours: order.extended_hours,
+            class: OrderClass::Simple,
+            role: None,
+            parent: None,
+            legs: Vec::new(),
+            armed: true,
+            best_price: self.price(asset).filter(|_| trails),
+            replaces: None,
+            replaced_by: None,
+            replaced_at: None,
+        }
     }
 
-    fn checked_client_id(&self, id: Option<&str>, number: usize) -> Result<String, OrderRefusal> {
+    /// Orders for an auction are taken in its hours only.
+    fn check_hours(&self, order: &NewOrder) -> Result<(), OrderRefusal> {
+        let lasting = order.time_in_force;
+        if lasting.is_auction() && !takes_auction_orders(lasting, self.now) {
+            return Err(OrderRefusal::unprocessable(format!(
+                "{} orders are not accepted at this time",
+                lasting.name()
+            )));
+        }
+        Ok(())
+    }
+
+    fn checked_client_id(&self, id: Option<&str>) -> Result<String, OrderRefusal> {
+        let number = self.orders.len();
         let id = match id {
             None | Some("") => {
                 return Ok(stable_uuid(&format!("client:{}:{number}", self.config.seed)).into());
@@ -209,7 +276,10 @@ impl Exchange {
                 asset.symbol
             )));
         }
-        if !self.config.shorting_enabled || self.account().equity < self.config.short_equity_min {
+        if !self.config.shorting_enabled
+            || self.limits.no_shorting
+            || self.account().equity < self.config.short_equity_min
+        {
             return Err(OrderRefusal::forbidden("account is not allowed to short"));
         }
         Ok(())
@@ -264,6 +334,11 @@ impl Exchange {
                 }
                 _ => {}
             }
+            if is_exempt(order.exits.class(), order.order_type)
+                || is_exempt(other.class, other.order_type)
+            {
+                continue;
+            }
             let crosses = match (order.order_type, other.order_type) {
                 (OrderType::Limit(ours), OrderType::Limit(theirs)) => {
                     satisfies(order.side, ours, theirs)
@@ -294,108 +369,9 @@ impl Exchange {
         }
         Ok(())
     }
-
-    /// A day order runs out at the close of the session that is open, or of the next one.
-    fn expiry(&self, time_in_force: TimeInForce) -> Option<rawe_core::Timestamp> {
-        if time_in_force != TimeInForce::Day {
-            return None;
-        }
-        let calendar = MarketCalendar::nyse();
-        let session = calendar
-            .session_at(self.now)
-            .or_else(|| calendar.next_session(self.now));
-        session.map(|session| session.close)
-    }
 }
 
-/// Dollar amounts count as fractional: they almost never buy whole shares.
-fn is_fractional(amount: Amount) -> bool {
-    match amount {
-        Amount::Notional(_) => true,
-        Amount::Quantity(quantity) => !quantity.fract().is_zero(),
-    }
-}
-
-fn check_numbers(asset: &Asset, amount: Amount, kind: OrderType) -> Result<(), OrderRefusal> {
-    let (name, number) = match amount {
-        Amount::Quantity(quantity) => ("qty", quantity),
-        Amount::Notional(notional) => ("notional", notional),
-    };
-    if number <= Decimal::ZERO {
-        return Err(OrderRefusal::malformed(format!("{name} must be > 0")));
-    }
-    if number > NUMBER_MAX || number.normalize().scale() > QUANTITY_DECIMALS {
-        return Err(OrderRefusal::malformed(format!(
-            "{name} must be limited to {QUANTITY_DECIMALS} decimal places and {NUMBER_MAX}"
-        )));
-    }
-    if let (Amount::Quantity(quantity), Some(smallest)) = (amount, asset.quantity_min)
-        && quantity < smallest
-    {
-        return Err(OrderRefusal::unprocessable(format!(
-            "minimal qty of order is {smallest} for {}",
-            asset.symbol
-        )));
-    }
-    let (stop, limit) = match kind {
-        OrderType::Market => (None, None),
-        OrderType::Limit(limit) => (None, Some(limit)),
-        OrderType::Stop(stop) => (Some(stop), None),
-        OrderType::StopLimit { stop, limit } => (Some(stop), Some(limit)),
-    };
-    if stop.is_some() && limit.is_none() && asset.class == AssetClass::Crypto {
-        return Err(OrderRefusal::malformed(
-            "invalid order type for crypto order",
-        ));
-    }
-    for (name, price) in [("stop", stop), ("limit", limit)] {
-        if let Some(price) = price {
-            check_price(asset, name, price)?;
-        }
-    }
-    Ok(())
-}
-
-fn check_price(asset: &Asset, name: &str, price: Decimal) -> Result<(), OrderRefusal> {
-    if price <= Decimal::ZERO || price > NUMBER_MAX {
-        return Err(OrderRefusal::malformed(format!("{name} price must be > 0")));
-    }
-    let digits = match asset.class {
-        AssetClass::Crypto => QUANTITY_DECIMALS,
-        AssetClass::UsEquity if price >= Decimal::ONE => 2,
-        AssetClass::UsEquity => 4,
-    };
-    if price.normalize().scale() > digits {
-        return Err(OrderRefusal::unprocessable(format!(
-            "invalid {name}_price {price}. sub-penny increment does not fulfill minimum pricing \
-             criteria"
-        )));
-    }
-    Ok(())
-}
-
-fn check_time_in_force(asset: &Asset, order: &NewOrder) -> Result<(), OrderRefusal> {
-    let (amount, lasting) = (order.amount, order.time_in_force);
-    match asset.class {
-        AssetClass::Crypto if lasting == TimeInForce::Day => {
-            Err(OrderRefusal::unprocessable("invalid crypto time_in_force"))
-        }
-        AssetClass::UsEquity
-            if lasting == TimeInForce::Ioc && order.order_type.stop().is_some() =>
-        {
-            let kind = order.order_type.name();
-            Err(OrderRefusal::unprocessable(format!(
-                "invalid time_in_force for {kind} order: must be day or gtc"
-            )))
-        }
-        AssetClass::UsEquity if !is_fractional(amount) => Ok(()),
-        AssetClass::UsEquity if !asset.fractionable => Err(OrderRefusal::forbidden(format!(
-            "asset \"{}\" is not fractionable",
-            asset.symbol
-        ))),
-        AssetClass::UsEquity if lasting != TimeInForce::Day => Err(OrderRefusal::unprocessable(
-            "fractional orders must be DAY orders",
-        )),
-        AssetClass::Crypto | AssetClass::UsEquity => Ok(()),
-    }
+/// Orders of groups and trailing stops are not looked at as wash trades.
+fn is_exempt(class: OrderClass, kind: OrderType) -> bool {
+    class != OrderClass::Simple || matches!(kind, OrderType::TrailingStop(_))
 }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use rawe_core::{Bar, Symbol, Timestamp};
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use crate::asset::Asset;
 use crate::series::{PriceSeries, SeriesError, decimal};
 
 /// An asset of the market, as a number that is cheap to copy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AssetIndex(pub(crate) usize);
 
 /// All assets and their bars.

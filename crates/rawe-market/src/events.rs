@@ -24,6 +24,8 @@ pub enum OrderEventKind {
     Expired,
     /// Refused after it was taken.
     Rejected,
+    /// Another order took its place.
+    Replaced,
 }
 
 /// A change of an order.
@@ -49,6 +51,18 @@ pub(crate) struct EventLog {
     watched: bool,
     count: u64,
     waiting: Vec<OrderEvent>,
+}
+
+impl EventLog {
+    /// How many there have been.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Counts on from there.
+    pub(crate) fn continue_from(&mut self, count: u64) {
+        self.count = count;
+    }
 }
 
 impl Exchange {
@@ -90,7 +104,9 @@ impl OrderEventKind {
             OrderStatus::Canceled => Some(Self::Canceled),
             OrderStatus::Expired => Some(Self::Expired),
             OrderStatus::Rejected => Some(Self::Rejected),
-            OrderStatus::Accepted
+            OrderStatus::Replaced => Some(Self::Replaced),
+            OrderStatus::Held
+            | OrderStatus::Accepted
             | OrderStatus::New
             | OrderStatus::PartiallyFilled
             | OrderStatus::Filled => None,

@@ -7,18 +7,21 @@ use std::sync::Arc;
 use rawe_core::calendar::MarketCalendar;
 use rawe_core::{AssetClass, Timestamp};
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::asset::{Asset, stable_uuid};
+use crate::costs::Charge;
 use crate::data::{AssetIndex, MarketData};
 use crate::events::EventLog;
 use crate::liquidity::Participation;
-use crate::order::{Fill, NewOrder, Order, OrderStatus, Side};
+use crate::order::{Fill, Order, OrderStatus};
 use crate::position::Position;
 use crate::refusal::OrderRefusal;
+use crate::terms::{NewOrder, Side};
 
 /// What can be set about the exchange.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExchangeConfig {
     /// Cash at the start, USD.
     pub cash: Decimal,
@@ -28,6 +31,13 @@ pub struct ExchangeConfig {
     pub half_spread_bps_crypto: Decimal,
     /// Fee of crypto trades, basis points of what is received.
     pub fee_bps_crypto: Decimal,
+    /// Fee of stock sales, basis points of what is received: what the regulators take.
+    pub fee_bps_stock_sales: Decimal,
+    /// How much worse an order fills that is as large as the newest complete bar's volume, basis
+    /// points; a smaller one by its part of it.
+    pub impact_bps: Decimal,
+    /// Cost of borrowing what is sold short, basis points of its value a year.
+    pub borrow_bps_year: Decimal,
     /// Whether the account may sell short.
     pub shorting_enabled: bool,
     /// The smallest order, USD.
@@ -48,11 +58,38 @@ impl Default for ExchangeConfig {
             half_spread_bps_stocks: Decimal::from(2),
             half_spread_bps_crypto: Decimal::from(5),
             fee_bps_crypto: Decimal::from(25),
+            fee_bps_stock_sales: Decimal::ZERO,
+            impact_bps: Decimal::ZERO,
+            borrow_bps_year: Decimal::ZERO,
             shorting_enabled: true,
             order_value_min: Decimal::ONE,
             short_equity_min: Decimal::from(2_000),
             participation_max: None,
             seed: 7,
+        }
+    }
+}
+
+/// What the owner of the account has set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TradingLimits {
+    /// No new orders.
+    pub suspended: bool,
+    /// No new shorts.
+    pub no_shorting: bool,
+    /// Fractions and dollar amounts are allowed.
+    pub fractions: bool,
+    /// How many times its excess the account may buy, at most two.
+    pub margin_multiplier: Decimal,
+}
+
+impl Default for TradingLimits {
+    fn default() -> Self {
+        Self {
+            suspended: false,
+            no_shorting: false,
+            fractions: true,
+            margin_multiplier: Decimal::TWO,
         }
     }
 }
@@ -85,6 +122,8 @@ pub struct Exchange {
     pub(crate) by_client_id: HashMap<String, usize>,
     pub(crate) positions: BTreeMap<AssetIndex, Position>,
     pub(crate) fills: Vec<Fill>,
+    pub(crate) charges: Vec<Charge>,
+    pub(crate) limits: TradingLimits,
     pub(crate) events: EventLog,
     pub(crate) participation: BTreeMap<AssetIndex, Participation>,
     pub(crate) halted: BTreeSet<AssetIndex>,
@@ -110,6 +149,8 @@ impl Exchange {
             by_client_id: HashMap::new(),
             positions: BTreeMap::new(),
             fills: Vec::new(),
+            charges: Vec::new(),
+            limits: TradingLimits::default(),
             events: EventLog::default(),
             participation: BTreeMap::new(),
             halted: BTreeSet::new(),
@@ -125,6 +166,16 @@ impl Exchange {
     /// The settings.
     pub fn config(&self) -> &ExchangeConfig {
         &self.config
+    }
+
+    /// What the owner of the account has set.
+    pub fn limits(&self) -> TradingLimits {
+        self.limits
+    }
+
+    /// Sets what the account may do from now on.
+    pub fn set_limits(&mut self, limits: TradingLimits) {
+        self.limits = limits;
     }
 
     /// The virtual now.
@@ -252,7 +303,7 @@ impl Exchange {
     }
 
     /// Half the spread of a class as a factor: a buy pays `1 + factor`, a sell gets `1 - factor`.
-    pub(crate) fn half_spread(&self, class: AssetClass) -> Decimal {
+    pub fn half_spread(&self, class: AssetClass) -> Decimal {
         let points = match class {
             AssetClass::UsEquity => self.config.half_spread_bps_stocks,
             AssetClass::Crypto => self.config.half_spread_bps_crypto,

@@ -1,20 +1,24 @@
 //! What keeps an order from filling although its price is right: too little volume, a halt, or a
 //! cap that a test of clients has set. Nothing of it is on by default.
 
-use rawe_core::Timestamp;
+use rawe_core::calendar::MarketCalendar;
+use rawe_core::{AssetClass, Timestamp};
 use rust_decimal::prelude::FromPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::asset::QUANTITY_DECIMALS;
 use crate::data::AssetIndex;
 use crate::events::OrderEventKind;
 use crate::exchange::Exchange;
-use crate::order::{Amount, NewOrder, Order, OrderStatus};
+use crate::order::{Order, OrderStatus};
 use crate::refusal::OrderRefusal;
+use crate::sessions::extended_at;
+use crate::terms::{Amount, NewOrder};
 
 /// What was taken of one bar's volume.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Participation {
     bar_start: Timestamp,
     taken: Decimal,
@@ -107,10 +111,16 @@ impl Exchange {
         }
     }
 
-    /// Whether ranges of a bar that began at `bar_start` may fill orders in an asset.
-    pub(crate) fn range_counts(&self, asset: AssetIndex, bar_start: Timestamp) -> bool {
-        let resumed = self.resumed_at.get(&asset);
-        !self.is_halted(asset) && resumed.is_none_or(|resumed| bar_start >= *resumed)
+    /// Whether the range of a bar that began at `bar_start` may fill an order: not while its asset
+    /// is halted, and not outside the hours in which the order works.
+    pub(crate) fn range_counts(&self, order: &Order, bar_start: Timestamp) -> bool {
+        let resumed = self.resumed_at.get(&order.asset);
+        let hours = match self.data.asset(order.asset).map(|asset| asset.class) {
+            Some(AssetClass::UsEquity) if order.extended_hours => extended_at(bar_start).is_some(),
+            Some(class) => MarketCalendar::nyse().is_open(class, bar_start),
+            None => false,
+        };
+        hours && !self.is_halted(order.asset) && resumed.is_none_or(|resumed| bar_start >= *resumed)
     }
 
     /// Takes an order of which at most `cap` units fill until [`Exchange::release`] lets the rest.
@@ -123,6 +133,17 @@ impl Exchange {
         cap: Decimal,
     ) -> Result<&Order, OrderRefusal> {
         self.take(order, Some(cap))
+    }
+
+    /// Lets at most `cap` units of an open order fill until [`Exchange::release`]. Returns whether
+    /// the order was open.
+    pub fn cap(&mut self, id: Uuid, cap: Decimal) -> bool {
+        let index = self
+            .by_id
+            .get(&id)
+            .filter(|index| self.open.contains(index));
+        let order = index.and_then(|index| self.orders.get_mut(*index));
+        order.map(|order| order.fill_cap = Some(cap)).is_some()
     }
 
     /// Lets the rest of a capped order fill. Nothing happens if there is none.
@@ -149,20 +170,26 @@ impl Exchange {
         open
     }
 
-    /// Takes an order, and fills it at once if the market is open and the price allows.
-    pub(crate) fn take(
-        &mut self,
-        order: &NewOrder,
-        cap: Option<Decimal>,
-    ) -> Result<&Order, OrderRefusal> {
-        let mut order = self.checked_order(order)?;
-        order.fill_cap = cap;
+    /// Puts an order into the book.
+    pub(crate) fn enter(&mut self, order: Order) -> usize {
         let index = self.orders.len();
         self.by_id.insert(order.id, index);
         self.by_client_id
             .insert(order.client_order_id.clone(), index);
         self.open.insert(index);
         self.orders.push(order);
+        index
+    }
+
+    /// Takes an order, and fills it at once if the market is open and the price allows.
+    pub(crate) fn take(
+        &mut self,
+        order: &NewOrder,
+        cap: Option<Decimal>,
+    ) -> Result<&Order, OrderRefusal> {
+        let mut checked = self.checked_order(order)?;
+        checked.fill_cap = cap;
+        let index = self.take_group(checked, order.exits);
         self.try_fill(index);
         let waits = self.orders.get(index).map(|order| order.status);
         if waits == Some(OrderStatus::Accepted) {

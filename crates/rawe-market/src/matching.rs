@@ -1,4 +1,4 @@
-//! When and at what price open orders fill, and what a fill does to cash and positions.
+//! When and at what price open orders fill.
 //!
 //! A market order fills at the price of the instant, half a spread to its disadvantage. A limit
 //! order fills at the same price if that satisfies the limit; else at its limit, at the end of a
@@ -9,20 +9,20 @@
 //! that price, not at the stop), or at the end of a bar, begun after the order was taken, whose
 //! range touched it (it fills at the stop, half a spread worse). From then on the order is a
 //! market or limit order; what the rest of the triggering bar did is not used, for nobody knows
-//! whether it was before or after the trigger. How much may fill is in [`crate::liquidity`].
+//! whether it was before or after the trigger. How much may fill is in [`crate::liquidity`], what a
+//! fill does to the books in [`crate::booking`].
 
 use rawe_core::calendar::MarketCalendar;
 use rawe_core::{AssetClass, Timestamp};
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use crate::asset::{Asset, QUANTITY_DECIMALS, money};
+use crate::asset::QUANTITY_DECIMALS;
 use crate::events::OrderEventKind;
 use crate::exchange::Exchange;
-use crate::order::{Amount, Fill, Order, OrderStatus, Reserved, Side, TimeInForce};
+use crate::order::{Order, OrderStatus, Reserved};
 use crate::series::{BarView, decimal};
-
-/// Digits after the point of a mean fill price.
-const AVERAGE_DECIMALS: u32 = 12;
+use crate::sessions::{extended_at, next_extended};
+use crate::terms::{Amount, GroupRole, Side, TimeInForce};
 
 impl Exchange {
     /// The next instant in `(now, through]` at which an open order may change, or at which a
@@ -51,6 +51,10 @@ impl Exchange {
                 .is_some_and(|a| a.class == AssetClass::UsEquity)
             {
                 consider(calendar.next_session(now).map(|session| session.open));
+                if order.extended_hours {
+                    consider(extended_at(now).map(|day| day.close));
+                    consider(next_extended(now).map(|day| day.open));
+                }
             }
         }
         next.filter(|instant| *instant <= through)
@@ -60,7 +64,13 @@ impl Exchange {
     /// expiry, then the prices of the instant.
     pub(crate) fn work_orders(&mut self) {
         let open: Vec<usize> = self.open.iter().copied().collect();
-        for index in &open {
+        // Nobody knows which of two exits a bar reached first: the one at a loss counts.
+        let is_loss = |index: &&usize| {
+            let order = self.orders.get(**index);
+            order.and_then(|order| order.role) == Some(GroupRole::StopLoss)
+        };
+        let (losses, others): (Vec<&usize>, Vec<&usize>) = open.iter().partition(is_loss);
+        for index in losses.into_iter().chain(others) {
             self.try_fill_in_range(*index);
         }
         for index in &open {
@@ -69,6 +79,7 @@ impl Exchange {
                 self.end_order(*index, OrderStatus::Expired);
             }
         }
+        self.hold_auctions(&open);
         for index in open {
             self.try_fill(index);
         }
@@ -76,6 +87,7 @@ impl Exchange {
             .previous_session(self.now)
             .is_some_and(|session| session.close == self.now);
         if closes_now {
+            self.charge_borrowing();
             self.last_equity = self.account().equity;
         }
     }
@@ -89,19 +101,22 @@ impl Exchange {
         let Some(order) = self.orders.get(index) else {
             return;
         };
-        let (asset, side, kind) = (order.asset, order.side, order.order_type);
-        let waits_for = order.waits_for();
-        let Some(class) = self.data.asset(asset).map(|asset| asset.class) else {
-            return;
-        };
-        if !self.is_open(class) {
+        if !self.works_now(order) {
             return;
         }
-        self.change_status(index, OrderStatus::New);
+        let (asset, side, kind) = (order.asset, order.side, order.order_type);
+        if order.status != OrderStatus::Held {
+            self.change_status(index, OrderStatus::New);
+        }
         let (Some(price), Some(quote)) = (self.price(asset), self.quote(asset, side)) else {
             return;
         };
-        if self.is_halted(asset) || waits_for.is_some_and(|stop| !touches(side, stop, price)) {
+        if self.is_halted(asset) {
+            return;
+        }
+        self.follow(index, price);
+        let waits_for = self.orders.get(index).and_then(Order::waits_for);
+        if waits_for.is_some_and(|stop| !touches(side, stop, price)) {
             return;
         }
         self.trigger(index);
@@ -116,23 +131,79 @@ impl Exchange {
         }
     }
 
+    /// Moves the best price of a trailing stop that waits.
+    fn follow(&mut self, index: usize, price: Decimal) {
+        if let Some(order) = self.orders.get_mut(index)
+            && let Some(best) = order.best_price
+            && order.triggered_at.is_none()
+        {
+            order.best_price = Some(match order.side {
+                Side::Buy => best.min(price),
+                Side::Sell => best.max(price),
+            });
+        }
+    }
+
+    /// Fills the orders for an auction that takes place now, at its price, and cancels those that
+    /// did not fill.
+    fn hold_auctions(&mut self, open: &[usize]) {
+        let calendar = MarketCalendar::nyse();
+        let now = self.now;
+        let opens = calendar.session_at(now).is_some_and(|s| s.open == now);
+        let closes = calendar
+            .previous_session(now)
+            .is_some_and(|s| s.close == now);
+        for index in open {
+            let Some(order) = self.orders.get(*index).filter(|order| order.is_open()) else {
+                continue;
+            };
+            let (asset, side, kind) = (order.asset, order.side, order.order_type);
+            let price = match order.time_in_force {
+                TimeInForce::Opg if opens => self.price(asset),
+                TimeInForce::Cls if closes => self
+                    .data
+                    .series(asset)
+                    .and_then(|series| series.close_at(now)),
+                _ => continue,
+            };
+            if let Some(price) = price.filter(|_| !self.is_halted(asset)) {
+                self.change_status(*index, OrderStatus::New);
+                if kind
+                    .limit(side)
+                    .is_none_or(|limit| satisfies(side, limit, price))
+                {
+                    self.fill(*index, price);
+                }
+            }
+            self.end_order(*index, OrderStatus::Canceled);
+        }
+    }
+
     /// Triggers or fills an open order by the range of a bar that ends now.
     fn try_fill_in_range(&mut self, index: usize) {
-        let Some(order) = self.orders.get(index).filter(|order| order.is_open()) else {
+        let works =
+            |order: &&Order| order.is_open() && order.armed && !order.time_in_force.is_auction();
+        let Some(order) = self.orders.get(index).filter(works) else {
             return;
         };
         let bar = self
             .data
             .series(order.asset)
             .and_then(|series| series.bar_ending_at(self.now));
-        let since = order.triggered_at.unwrap_or(order.submitted_at);
-        let Some(bar) =
-            bar.filter(|bar| bar.start >= since && self.range_counts(order.asset, bar.start))
+        // An exit works since its entry filled, which is when it last changed.
+        let works_since = order
+            .parent
+            .map_or(order.submitted_at, |_| order.updated_at);
+        let since = order.triggered_at.unwrap_or(works_since);
+        let Some(bar) = bar.filter(|bar| bar.start >= since && self.range_counts(order, bar.start))
         else {
             return;
         };
         match order.waits_for() {
-            Some(stop) => self.try_trigger_in_range(index, stop, &bar),
+            Some(stop) => {
+                self.try_trigger_in_range(index, stop, &bar);
+                self.follow_range(index, &bar);
+            }
             None => self.try_limit_in_range(index, &bar),
         }
     }
@@ -194,8 +265,25 @@ impl Exchange {
         self.cancel_unfilled_immediate(index);
     }
 
+    /// Moves a trailing stop that a complete bar did not touch by the best price of that bar.
+    fn follow_range(&mut self, index: usize, bar: &BarView) {
+        let best = match self.orders.get(index).map(|order| order.side) {
+            Some(Side::Buy) => decimal(bar.low),
+            Some(Side::Sell) => decimal(bar.high),
+            None => None,
+        };
+        if let Some(best) = best {
+            self.follow(index, best);
+        }
+    }
+
     /// Notes that the market has touched an order's stop.
     fn trigger(&mut self, index: usize) {
+        let waits = self.orders.get(index).and_then(Order::waits_for).is_some();
+        if waits {
+            self.group_triggered(index);
+            self.change_status(index, OrderStatus::New);
+        }
         let now = self.now;
         if let Some(order) = self.orders.get_mut(index)
             && order.waits_for().is_some()
@@ -210,7 +298,7 @@ impl Exchange {
         let immediate = self
             .orders
             .get(index)
-            .is_some_and(|o| o.time_in_force == TimeInForce::Ioc && o.waits_for().is_none());
+            .is_some_and(|o| o.time_in_force.is_immediate() && o.waits_for().is_none());
         if immediate && self.open.contains(&index) {
             self.end_order(index, OrderStatus::Canceled);
         }
@@ -231,8 +319,16 @@ impl Exchange {
         }
     }
 
-    /// Ends an open order without a fill and gives back what it held.
+    /// Ends an open order, and with it its group.
     pub(crate) fn end_order(&mut self, index: usize, status: OrderStatus) {
+        if self.open.contains(&index) {
+            self.end_alone(index, status);
+            self.end_group(index);
+        }
+    }
+
+    /// Ends an open order and gives back what it held.
+    pub(crate) fn end_alone(&mut self, index: usize, status: OrderStatus) {
         if !self.open.remove(&index) {
             return;
         }
@@ -245,7 +341,11 @@ impl Exchange {
                 OrderStatus::Expired => order.expired_at = Some(now),
                 OrderStatus::Rejected => order.failed_at = Some(now),
                 OrderStatus::Filled => order.filled_at = Some(now),
-                OrderStatus::Accepted | OrderStatus::New | OrderStatus::PartiallyFilled => {}
+                OrderStatus::Held
+                | OrderStatus::Accepted
+                | OrderStatus::New
+                | OrderStatus::PartiallyFilled
+                | OrderStatus::Replaced => {}
             }
         }
         if let Some(kind) = OrderEventKind::ending(status) {
@@ -261,6 +361,8 @@ impl Exchange {
         let Some(asset) = self.data.asset(order.asset).cloned() else {
             return;
         };
+        let asked = self.executable_quantity(index, &order, price);
+        let price = self.with_impact(&order, &asset, asked, price);
         let wanted = self.executable_quantity(index, &order, price);
         if wanted.is_zero() {
             // A dollar amount whose rest no longer buys the smallest fraction, or nothing left to
@@ -277,7 +379,8 @@ impl Exchange {
             return;
         }
         let quantity = self.fillable(&order, wanted);
-        if quantity.is_zero() {
+        let whole_or_nothing = order.time_in_force == TimeInForce::Fok;
+        if quantity.is_zero() || (whole_or_nothing && quantity < wanted) {
             return;
         }
         let fill = self.book(&order, &asset, quantity, price);
@@ -292,12 +395,13 @@ impl Exchange {
             }
         }
         if complete {
-            self.end_order(index, OrderStatus::Filled);
+            self.end_alone(index, OrderStatus::Filled);
             self.note(index, OrderEventKind::Fill, Some(&fill));
         } else {
             self.change_status(index, OrderStatus::PartiallyFilled);
             self.note(index, OrderEventKind::PartialFill, Some(&fill));
         }
+        self.group_filled(index, quantity, complete);
     }
 
     /// Units that a fill at `price` executes: an order in dollars is worked out now, and a sale in
@@ -317,79 +421,6 @@ impl Exchange {
                 }
             }
         }
-    }
-
-    /// Books an execution: cash, position, fees. Fees of crypto are taken from what is received:
-    /// coins on buys, dollars on sells.
-    fn book(&mut self, order: &Order, asset: &Asset, quantity: Decimal, price: Decimal) -> Fill {
-        let rate = match asset.class {
-            AssetClass::Crypto => self.config.fee_bps_crypto / Decimal::from(10_000),
-            AssetClass::UsEquity => Decimal::ZERO,
-        };
-        let value = money(quantity * price);
-        let round_up = RoundingStrategy::AwayFromZero;
-        let (fee_quantity, fee_value, position_change, cash_change) = match order.side {
-            Side::Buy => {
-                let fee = (quantity * rate).round_dp_with_strategy(QUANTITY_DECIMALS, round_up);
-                (fee, money(fee * price), quantity - fee, -value)
-            }
-            Side::Sell => {
-                let fee =
-                    (value * rate).round_dp_with_strategy(crate::asset::MONEY_DECIMALS, round_up);
-                (Decimal::ZERO, fee, -quantity, value - fee)
-            }
-        };
-        let traded = match order.side {
-            Side::Buy => value - fee_value,
-            Side::Sell => -value,
-        };
-        let position = self.positions.entry(order.asset).or_default();
-        let realised = position.apply(position_change, traded);
-        self.cash += cash_change;
-        self.realised += realised;
-        self.fees += fee_value;
-        Fill {
-            order_id: order.id,
-            client_order_id: order.client_order_id.clone(),
-            asset: order.asset,
-            side: order.side,
-            quantity: quantity.normalize(),
-            price: price.normalize(),
-            fee_quantity: fee_quantity.normalize(),
-            fee_value: fee_value.normalize(),
-            position_change: position_change.normalize(),
-            cash_change: cash_change.normalize(),
-            realised: realised.normalize(),
-            at: self.now,
-        }
-    }
-}
-
-impl Order {
-    /// Counts an execution in.
-    fn add_fill(&mut self, quantity: Decimal, price: Decimal) {
-        let total = self.filled_quantity + quantity;
-        let paid = self.filled_average_price.unwrap_or_default() * self.filled_quantity;
-        let average = if self.filled_quantity.is_zero() {
-            price
-        } else {
-            (paid + quantity * price)
-                .checked_div(total)
-                .unwrap_or(price)
-        };
-        self.filled_quantity = total.normalize();
-        self.filled_average_price = Some(average.round_dp(AVERAGE_DECIMALS).normalize());
-        self.filled_value += money(quantity * price);
-    }
-
-    /// Gives back what was held for `quantity` of the `wanted` units.
-    fn shrink_reserved(&mut self, quantity: Decimal, wanted: Decimal) {
-        let left = (wanted - quantity).checked_div(wanted).unwrap_or_default();
-        self.reserved.quantity = match self.amount {
-            Amount::Quantity(_) => (self.reserved.quantity - quantity).max(Decimal::ZERO),
-            Amount::Notional(_) => self.reserved.quantity * left,
-        };
-        self.reserved.cost = money(self.reserved.cost * left);
     }
 }
 

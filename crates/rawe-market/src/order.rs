@@ -1,5 +1,6 @@
-//! Orders and fills as the exchange keeps them. The states only move forward; the rules by which
-//! an order is taken are in [`crate::checks`], those by which it fills in [`crate::matching`].
+//! Orders and fills as the exchange keeps them. The states only move forward; what a client can ask
+//! for is in [`crate::terms`], the rules by which an order is taken in [`crate::checks`], those by
+//! which it fills in [`crate::matching`].
 
 use rawe_core::Timestamp;
 use rust_decimal::Decimal;
@@ -7,154 +8,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::data::AssetIndex;
-
-/// Which way an order goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    /// Buy, also to cover a short.
-    Buy,
-    /// Sell, also short.
-    Sell,
-}
-
-impl Side {
-    /// The other side.
-    #[must_use]
-    pub fn opposite(self) -> Self {
-        match self {
-            Self::Buy => Self::Sell,
-            Self::Sell => Self::Buy,
-        }
-    }
-}
-
-/// How much is ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Amount {
-    /// USD.
-    Notional(Decimal),
-    /// Shares or coins.
-    Quantity(Decimal),
-}
-
-/// At what price an order may fill.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrderType {
-    /// At any price.
-    Market,
-    /// At this price or better, USD.
-    Limit(Decimal),
-    /// At any price once the market has touched this one, USD; a buy no dearer than
-    /// [`OrderType::limit`] says. Stocks only.
-    Stop(Decimal),
-    /// At the limit or better once the market has touched the stop, both USD.
-    StopLimit {
-        /// The trigger.
-        stop: Decimal,
-        /// The worst price.
-        limit: Decimal,
-    },
-}
-
-impl OrderType {
-    /// The price that must be touched first, USD.
-    pub fn stop(self) -> Option<Decimal> {
-        match self {
-            Self::Market | Self::Limit(_) => None,
-            Self::Stop(stop) | Self::StopLimit { stop, .. } => Some(stop),
-        }
-    }
-
-    /// The worst price, USD. A buy stop has one too: Alpaca makes it a stop-limit order 4 % above
-    /// a stop under 50 dollars and 2.5 % above any other.
-    pub fn limit(self, side: Side) -> Option<Decimal> {
-        match (self, side) {
-            (Self::Limit(limit) | Self::StopLimit { limit, .. }, _) => Some(limit),
-            (Self::Stop(stop), Side::Buy) => {
-                let per_mille = if stop < Decimal::from(50) {
-                    1_040
-                } else {
-                    1_025
-                };
-                Some((stop * Decimal::new(per_mille, 3)).round_dp(4).normalize())
-            }
-            (Self::Market, _) | (Self::Stop(_), Side::Sell) => None,
-        }
-    }
-
-    /// The name Alpaca uses.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Market => "market",
-            Self::Limit(_) => "limit",
-            Self::Stop(_) => "stop",
-            Self::StopLimit { .. } => "stop_limit",
-        }
-    }
-}
-
-/// How long an order lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TimeInForce {
-    /// Until the close of the session; stocks only.
-    Day,
-    /// Until it is cancelled.
-    Gtc,
-    /// Filled at once or cancelled.
-    Ioc,
-}
-
-/// What the client says the order is meant to do; a mismatch is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PositionIntent {
-    /// Open or enlarge a long position.
-    BuyToOpen,
-    /// Reduce a short position.
-    BuyToClose,
-    /// Open or enlarge a short position.
-    SellToOpen,
-    /// Reduce a long position.
-    SellToClose,
-}
-
-impl PositionIntent {
-    /// The name Alpaca uses.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::BuyToOpen => "buy_to_open",
-            Self::BuyToClose => "buy_to_close",
-            Self::SellToOpen => "sell_to_open",
-            Self::SellToClose => "sell_to_close",
-        }
-    }
-}
-
-/// An order as a client asks for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewOrder {
-    /// The client's id, unique for ever in the account; made up by the exchange if absent.
-    pub client_order_id: Option<String>,
-    /// Symbol, symbol without slash, or asset id.
-    pub symbol: String,
-    /// Buy or sell.
-    pub side: Side,
-    /// How much.
-    pub amount: Amount,
-    /// How it is priced.
-    pub order_type: OrderType,
-    /// How long.
-    pub time_in_force: TimeInForce,
-    /// What it is meant to do, if the client says so.
-    pub position_intent: Option<PositionIntent>,
-}
+use crate::terms::{Amount, GroupRole, OrderClass, OrderType, PositionIntent, Side, TimeInForce};
 
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderStatus {
+    /// Part of a group, and not (or not visibly) working yet.
+    Held,
     /// Taken while the market is closed; waits for the open.
     Accepted,
     /// Working in an open market.
@@ -169,17 +30,23 @@ pub enum OrderStatus {
     Expired,
     /// Refused after it was taken.
     Rejected,
+    /// Another order took its place.
+    Replaced,
 }
 
 impl OrderStatus {
     /// Whether the order can never change again.
     pub fn is_terminal(self) -> bool {
-        !matches!(self, Self::Accepted | Self::New | Self::PartiallyFilled)
+        !matches!(
+            self,
+            Self::Held | Self::Accepted | Self::New | Self::PartiallyFilled
+        )
     }
 
     /// The name Alpaca uses.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Held => "held",
             Self::Accepted => "accepted",
             Self::New => "new",
             Self::PartiallyFilled => "partially_filled",
@@ -187,12 +54,13 @@ impl OrderStatus {
             Self::Canceled => "canceled",
             Self::Expired => "expired",
             Self::Rejected => "rejected",
+            Self::Replaced => "replaced",
         }
     }
 }
 
 /// An order in the book, open or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// The exchange's id.
     pub id: Uuid,
@@ -238,10 +106,30 @@ pub struct Order {
     pub filled_value: Decimal,
     /// Units that may fill for now, if not all.
     pub fill_cap: Option<Decimal>,
+    /// Whether it works outside the regular session too.
+    pub extended_hours: bool,
+    /// What kind of group it belongs to.
+    pub class: OrderClass,
+    /// What it is to its group.
+    pub role: Option<GroupRole>,
+    /// The order that brought it along.
+    pub parent: Option<Uuid>,
+    /// The orders it brought along.
+    pub legs: Vec<Uuid>,
+    /// Whether it works; the exits of an entry do once that is filled.
+    pub armed: bool,
+    /// The best price since a trailing stop was taken, USD.
+    pub best_price: Option<Decimal>,
+    /// The order it took the place of.
+    pub replaces: Option<Uuid>,
+    /// The order that took its place.
+    pub replaced_by: Option<Uuid>,
+    /// When that was.
+    pub replaced_at: Option<Timestamp>,
 }
 
 /// What an open order keeps from other orders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Reserved {
     /// Units of the position which it closes.
     pub quantity: Decimal,
@@ -255,16 +143,29 @@ impl Order {
         !self.status.is_terminal()
     }
 
+    /// The price that triggers it, USD; that of a trailing stop follows the best price.
+    pub fn stop(&self) -> Option<Decimal> {
+        match self.order_type {
+            OrderType::TrailingStop(trail) => {
+                self.best_price.map(|best| trail.stop(self.side, best))
+            }
+            kind => kind.stop(),
+        }
+    }
+
     /// The stop that the market has yet to touch, USD.
     pub fn waits_for(&self) -> Option<Decimal> {
-        self.order_type
-            .stop()
-            .filter(|_| self.triggered_at.is_none())
+        self.stop().filter(|_| self.triggered_at.is_none())
+    }
+
+    /// The id of its group: the order that brought the others along; `None` for a simple order.
+    pub fn group(&self) -> Option<Uuid> {
+        (self.class != OrderClass::Simple).then(|| self.parent.unwrap_or(self.id))
     }
 }
 
 /// One execution.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fill {
     /// The order.
     pub order_id: Uuid,

@@ -2,11 +2,12 @@
 //! work for longs and shorts.
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use crate::asset::money;
 
 /// Units held of one asset. Long positions are positive, short ones negative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Position {
     /// Units; negative when short.
     pub quantity: Decimal,

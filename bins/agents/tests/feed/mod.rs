@@ -276,6 +276,7 @@ fn posts_of(n: i64) -> Vec<NewsItem> {
                 author: Some(format!("author{}", (n + copy) % 31)),
                 followers: None,
                 repost_of: None,
+                trust_percent: None,
                 symbols: vec![Symbol::new(symbol).unwrap()],
                 headline: format!("{phrase} {name}, say readers of forum {}", n % 7),
                 text: String::new(),

@@ -1,5 +1,5 @@
 //! A small exchange on the loopback interface: serves the bars and articles it is given, on a clock
-//! that tests or the feed move, and can be told to fail.
+//! that tests or the feed move, streams what it is told to, and can be told to fail or to hang up.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,14 +9,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use rawe_alpaca::types::{BarData, BarsPage, NewsArticle, NewsPage};
 use rawe_core::{AssetClass, Bar, Symbol, Timestamp};
 use rawe_feed::bar_times::alpaca_start;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 /// What the exchange knows.
 #[derive(Default)]
@@ -28,6 +31,24 @@ pub(crate) struct Script {
     pub(crate) articles: Vec<NewsArticle>,
     /// So many requests for data fail next.
     pub(crate) failures: u32,
+    /// Sockets of data streams, by path; absent while nobody may connect.
+    pub(crate) streams: Option<BTreeMap<&'static str, mpsc::UnboundedSender<String>>>,
+}
+
+impl Script {
+    /// Pushes a message over the stream of a path; fails if nobody listens there.
+    #[allow(dead_code, reason = "not all tests stream")]
+    pub(crate) fn push(&self, path: &str, message: &Value) {
+        let sockets = self.streams.as_ref().unwrap();
+        sockets[path].send(json!([message]).to_string()).unwrap();
+    }
+
+    /// Whether the stream of a path is listened to.
+    #[allow(dead_code, reason = "not all tests stream")]
+    pub(crate) fn is_heard(&self, path: &str) -> bool {
+        let sockets = self.streams.as_ref();
+        sockets.is_some_and(|s| s.get(path).is_some_and(|socket| !socket.is_closed()))
+    }
 }
 
 pub(crate) type Shared = Arc<Mutex<Script>>;
@@ -41,7 +62,8 @@ pub(crate) async fn serve(script: Shared) -> String {
         .route("/rawe/v1/clock", post(set_clock))
         .route("/v2/stocks/bars", get(stock_bars))
         .route("/v1beta3/crypto/us/bars", get(crypto_bars))
-        .route("/v1beta1/news", get(news))
+        .route("/v1beta1/news", get(news_or_stream))
+        .route("/v1beta3/crypto/us", get(crypto_stream))
         .with_state(script);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -139,13 +161,13 @@ fn bar_data(t: Timestamp, bar: &Bar) -> BarData {
 }
 
 /// Pages of two articles.
-async fn news(State(script): State<Shared>, params: Params) -> Answer<NewsPage> {
+fn news(State(script): State<Shared>, params: &Params) -> Answer<NewsPage> {
     let mut script = script.lock().unwrap();
     fail_if_told(&mut script)?;
     let skip: usize = params
         .get("page_token")
         .map_or(0, |token| token.parse().unwrap());
-    let (start, end) = (time(&params, "start"), time(&params, "end").min(script.now));
+    let (start, end) = (time(params, "start"), time(params, "end").min(script.now));
     let inside = |article: &&NewsArticle| start <= article.updated_at && article.updated_at <= end;
     let mut found: Vec<NewsArticle> = script.articles.iter().filter(inside).cloned().collect();
     found.sort_by_key(|article| article.updated_at);
@@ -155,4 +177,53 @@ async fn news(State(script): State<Shared>, params: Params) -> Answer<NewsPage> 
         news,
         next_page_token: next,
     }))
+}
+
+type Upgrade = Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>;
+
+async fn news_or_stream(state: State<Shared>, upgrade: Upgrade, params: Params) -> Response {
+    match upgrade {
+        Ok(upgrade) => stream(state, upgrade, "/v1beta1/news"),
+        Err(_) => news(state, &params).into_response(),
+    }
+}
+
+async fn crypto_stream(state: State<Shared>, upgrade: WebSocketUpgrade) -> Response {
+    stream(state, upgrade, "/v1beta3/crypto/us")
+}
+
+fn stream(State(script): State<Shared>, upgrade: WebSocketUpgrade, path: &'static str) -> Response {
+    if script.lock().unwrap().streams.is_none() {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    upgrade.on_upgrade(move |socket| speak(script, socket, path))
+}
+
+/// Speaks as Alpaca does until the test hangs up.
+async fn speak(script: Shared, mut socket: WebSocket, path: &'static str) {
+    let say = |text: &'static str| Message::text(text);
+    let greeting = say(r#"[{"T":"success","msg":"connected"}]"#);
+    let _greeted = socket.send(greeting).await;
+    let _keys = socket.recv().await;
+    let _taken = socket
+        .send(say(r#"[{"T":"success","msg":"authenticated"}]"#))
+        .await;
+    let _asked = socket.recv().await;
+    let (sender, mut messages) = mpsc::unbounded_channel();
+    if let Some(streams) = &mut script.lock().unwrap().streams {
+        streams.insert(path, sender);
+    }
+    let _subscribed = socket.send(say(r#"[{"T":"subscription"}]"#)).await;
+    loop {
+        tokio::select! {
+            message = messages.recv() => {
+                // The test has let go of the other end.
+                let Some(text) = message else { return };
+                if socket.send(Message::text(text)).await.is_err() {
+                    return;
+                }
+            }
+            heard = socket.recv() => if !matches!(heard, Some(Ok(_))) { return; },
+        }
+    }
 }

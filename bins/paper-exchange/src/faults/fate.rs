@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::draw::Strike;
 use super::{FaultKind, Rest};
+use crate::account::Account;
 use crate::order_routes::tell_taken;
 use crate::state::ExchangeState;
 use crate::views;
@@ -49,12 +50,13 @@ impl OrderFate {
     pub(crate) fn take(
         &self,
         state: &Arc<ExchangeState>,
+        account: &Arc<Account>,
         order: &NewOrder,
     ) -> Result<wire::Order, OrderRefusal> {
-        let mut exchange = state.exchange();
         if let Some(wait) = self.halt {
-            halt_for(state, &mut exchange, &order.symbol, wait);
+            halt_for(state, &order.symbol, wait);
         }
+        let mut exchange = account.exchange();
         let (cap, later) = match (self.late_reject, self.partial) {
             (Some(wait), _) => (Some(Decimal::ZERO), Some((wait, Later::Reject))),
             (None, Some(strike)) => {
@@ -71,15 +73,16 @@ impl OrderFate {
             Some(cap) => exchange.submit_capped(order, cap)?,
             None => exchange.submit(order)?,
         };
+        let taken = taken.clone();
         let (id, open) = (taken.id, taken.is_open());
-        let answer = views::order(&state.data, taken);
+        let answer = views::nested(&exchange, &taken);
         tell_taken(&answer, exchange.now());
         drop(exchange);
         if let Some(wait) = self.lag {
             state.faults.hide(id, wait);
         }
         if let Some((wait, later)) = later.filter(|_| open) {
-            tokio::spawn(finish(Arc::clone(state), id, wait, later));
+            tokio::spawn(finish(Arc::clone(account), id, wait, later));
         }
         Ok(answer)
     }
@@ -100,21 +103,25 @@ fn part_of(exchange: &Exchange, order: &NewOrder, fraction: f64) -> Decimal {
     part.unwrap_or_default()
 }
 
-fn halt_for(state: &Arc<ExchangeState>, exchange: &mut Exchange, symbol: &str, wait: Duration) {
-    let Some(asset) = exchange.data().find(symbol) else {
+fn halt_for(state: &Arc<ExchangeState>, symbol: &str, wait: Duration) {
+    let Some(asset) = state.data.find(symbol) else {
         return;
     };
-    exchange.halt(asset);
+    for account in state.accounts.all() {
+        account.exchange().halt(asset);
+    }
     let state = Arc::clone(state);
     tokio::spawn(async move {
         tokio::time::sleep(wait).await;
-        state.exchange().resume(asset);
+        for account in state.accounts.all() {
+            account.exchange().resume(asset);
+        }
     });
 }
 
-async fn finish(state: Arc<ExchangeState>, id: Uuid, wait: Duration, later: Later) {
+async fn finish(account: Arc<Account>, id: Uuid, wait: Duration, later: Later) {
     tokio::time::sleep(wait).await;
-    let mut exchange = state.exchange();
+    let mut exchange = account.exchange();
     match later {
         Later::Release => exchange.release(id),
         // The client may have cancelled it itself meanwhile.

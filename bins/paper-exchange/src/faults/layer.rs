@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use rawe_runtime::wall_now;
@@ -14,11 +14,14 @@ use uuid::Uuid;
 
 use super::draw::Strike;
 use super::{FaultKind, Line, OrderFate, Stage, Subject};
+use crate::rate_limit;
 use crate::refusals::ApiRefusal;
 use crate::state::ExchangeState;
 
 /// Bodies beyond this are not looked into; the server refuses them anyway.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// The limit that a fault tells: that of Alpaca's accounts, requests a minute.
+const RATE_LIMIT_TOLD: u32 = 200;
 /// The path at which orders are posted.
 const ORDERS: &str = "/v2/orders";
 
@@ -114,24 +117,11 @@ fn failure(status: u16) -> Response {
     (status, page).into_response()
 }
 
-/// 429 with the headers by which a client knows when to come back.
+/// 429, as if the account had used up its budget.
 fn too_many(wait: Duration) -> Response {
-    let words = "too many requests.";
-    let mut answer = ApiRefusal::worded(StatusCode::TOO_MANY_REQUESTS, words).into_response();
-    let seconds = wait.as_millis().div_ceil(1_000);
-    let reset = u128::try_from(wall_now().timestamp()).unwrap_or(0) + seconds;
-    let headers = [
-        ("x-ratelimit-limit", 200),
-        ("x-ratelimit-remaining", 0),
-        ("x-ratelimit-reset", reset),
-        ("retry-after", seconds),
-    ];
-    for (name, value) in headers {
-        if let Ok(value) = HeaderValue::from_str(&value.to_string()) {
-            answer.headers_mut().insert(name, value);
-        }
-    }
-    answer
+    let seconds = i64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(i64::MAX);
+    let reset_s = wall_now().timestamp().saturating_add(seconds);
+    rate_limit::too_many(RATE_LIMIT_TOLD, reset_s, seconds)
 }
 
 /// The asset that a request concerns: named in its body, its path or its query, or by its order.
@@ -159,11 +149,15 @@ fn symbol_of(
     if let Some(symbols) = value("symbols") {
         return Some(symbols.replace("%2F", "/"));
     }
-    let exchange = state.exchange();
-    let order = match path.strip_prefix("/v2/orders/") {
-        Some(id) => exchange.order(Uuid::parse_str(id).ok()?),
-        None => exchange.order_by_client_id(value("client_order_id")?),
-    };
-    let asset = exchange.data().asset(order?.asset)?;
-    Some(asset.symbol.to_string())
+    let by_id = path.strip_prefix("/v2/orders/");
+    let by_id = by_id.map(|id| Uuid::parse_str(id).ok());
+    state.accounts.all().find_map(|account| {
+        let exchange = account.exchange();
+        let order = match by_id {
+            Some(id) => exchange.order(id?),
+            None => exchange.order_by_client_id(value("client_order_id")?),
+        };
+        let asset = exchange.data().asset(order?.asset)?;
+        Some(asset.symbol.to_string())
+    })
 }

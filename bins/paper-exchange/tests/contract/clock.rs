@@ -12,7 +12,7 @@ async fn the_pacer_moves_the_clock_forward_only() {
     let exchange = Exchange::start(OPEN).await;
     let moved = exchange.advance("2026-03-02T16:45:00Z").await;
     let expected = json!({"now": "2026-03-02T16:45:00Z", "next_bar_end": "2026-03-02T17:00:00Z",
-        "fills": 0});
+        "fills": 0, "speed": null, "paused": false});
     assert_eq!(moved, expected);
     assert_eq!(exchange.advance("2026-03-02T16:45:00Z").await, expected);
     let back = Some(r#"{"now": "2026-03-02T16:44:59Z"}"#);

@@ -8,12 +8,18 @@
 )]
 
 mod account;
+mod accounts;
 mod client;
 mod clock;
+mod complex;
+mod data_streams;
 mod faults;
+mod look_ahead;
 mod market_data;
 mod orders;
 mod positions;
 mod startup;
+mod state;
 mod stream;
 mod support;
+mod ticks;

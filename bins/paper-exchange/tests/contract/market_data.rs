@@ -49,7 +49,7 @@ async fn bars_have_alpacas_form_and_start() {
     let path = "/v2/stocks/bars?symbols=AAPL&timeframe=1Hour&start=2026-03-02";
     let page = exchange.get(path).await;
     let first = json!({"t": "2026-03-02T14:00:00Z", "o": 100, "h": 102, "l": 99, "c": 101,
-        "v": 1000, "n": null, "vw": null});
+        "v": 1000, "n": 2, "vw": 100.5});
     // The first bar runs from 9:30 to 10:00 New York; Alpaca stamps the clock hour, 9:00.
     assert_eq!(page["bars"]["AAPL"][0], first);
     assert_eq!(page["bars"]["AAPL"].as_array().unwrap().len(), 2);

@@ -209,16 +209,16 @@ fn broken_cases() -> Vec<RefusedCase> {
         ),
         (
             json!({"time_in_force": "opg"}),
-            "time_in_force opg is not supported",
+            "opg orders are not accepted at this time",
         ),
         (tiny, "invalid limit_price 5.001. sub-penny"),
         (
-            json!({"order_class": "bracket"}),
-            "order_class bracket is not supported",
+            json!({"order_class": "oto", "take_profit": {"limit_price": "1"}}),
+            "take_profit.limit_price must be >= base_price + 0.01",
         ),
         (
             json!({"extended_hours": true}),
-            "extended_hours is not supported",
+            "extended hours order must be DAY or GTC limit orders",
         ),
         (json!({"symbol": "NOPE"}), "asset \"NOPE\" not found"),
         (json!({"symbol": "BTC/USD"}), "invalid crypto time_in_force"),

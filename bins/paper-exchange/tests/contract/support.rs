@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use paper_exchange::{ExchangeState, Keys, NewsStore, Pacing, World, serve};
+use paper_exchange::{ExchangeState, Keys, NewsStore, OtherAccount, Pacing, World, serve};
 use rawe_core::{AssetClass, Bar, NewsItem, Register, Symbol, Timeframe};
 use rawe_feed::bar_times::spans_between;
 use rawe_market::{ExchangeConfig, MarketData};
 use rust_decimal::Decimal;
+use secrecy::SecretString;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -84,6 +85,7 @@ pub(crate) fn news() -> Vec<NewsItem> {
                 author: None,
                 followers: None,
                 repost_of: None,
+                trust_percent: None,
                 symbols: [named(number, 2, "AAPL"), named(number, 3, "BTC/USD")]
                     .into_iter()
                     .flatten()
@@ -98,6 +100,30 @@ pub(crate) fn news() -> Vec<NewsItem> {
             }
         })
         .collect()
+}
+
+/// A market of these bars and news: WHOLE cannot be traded in fractions, HARD not sold short.
+pub(crate) fn world(now: &str, bars: Vec<Bar>, news: Vec<NewsItem>) -> World {
+    let mut data = MarketData::from_bars(bars).unwrap();
+    let symbol = |name| Symbol::new(name).unwrap();
+    assert!(data.adjust_asset(&symbol("WHOLE"), |asset| asset.fractionable = false));
+    assert!(data.adjust_asset(&symbol("HARD"), |asset| asset.shortable = false));
+    World {
+        start: data.start().unwrap(),
+        end: data.end().unwrap(),
+        warmup_until: at(now),
+        data: Arc::new(data),
+        news: NewsStore::new(news),
+    }
+}
+
+/// No spreads, so that prices are round.
+pub(crate) fn config() -> ExchangeConfig {
+    ExchangeConfig {
+        half_spread_bps_stocks: Decimal::ZERO,
+        half_spread_bps_crypto: Decimal::ZERO,
+        ..ExchangeConfig::default()
+    }
 }
 
 /// A running exchange and a client with the right keys.
@@ -119,28 +145,36 @@ impl Exchange {
 
     /// Starts an exchange whose clock stands at `now`; without spreads, so that prices are round.
     pub(crate) async fn start_paced(now: &str, pacing: Pacing) -> Self {
-        let mut data = MarketData::from_bars(bars()).unwrap();
-        let symbol = |name| Symbol::new(name).unwrap();
-        assert!(data.adjust_asset(&symbol("WHOLE"), |asset| asset.fractionable = false));
-        assert!(data.adjust_asset(&symbol("HARD"), |asset| asset.shortable = false));
-        let world = World {
-            start: data.start().unwrap(),
-            end: data.end().unwrap(),
-            warmup_until: at(now),
-            data: Arc::new(data),
-            news: NewsStore::new(news()),
-        };
-        let config = ExchangeConfig {
-            half_spread_bps_stocks: Decimal::ZERO,
-            half_spread_bps_crypto: Decimal::ZERO,
-            ..ExchangeConfig::default()
-        };
-        Self::start_world(world, config, pacing).await
+        Self::start_world(world(now, bars(), news()), config(), pacing).await
     }
 
     /// Starts an exchange over a world.
     pub(crate) async fn start_world(world: World, config: ExchangeConfig, pacing: Pacing) -> Self {
-        let state = ExchangeState::new(world, config, Keys::default(), pacing);
+        Self::start_state(ExchangeState::new(world, config, Keys::default(), pacing)).await
+    }
+
+    /// Starts an exchange with a second account, `other` with the secret `other` and a thousand
+    /// dollars, and so many requests a minute.
+    pub(crate) async fn start_shared(now: &str, requests_per_minute: Option<u32>) -> Self {
+        let other = OtherAccount {
+            keys: Keys {
+                key_id: SecretString::from("other"),
+                secret_key: SecretString::from("other"),
+            },
+            cash: Some(Decimal::ONE_THOUSAND),
+        };
+        let state = ExchangeState::with_accounts(
+            world(now, bars(), news()),
+            config(),
+            Keys::default(),
+            &[other],
+            requests_per_minute,
+            Pacing::ByPacer,
+        );
+        Self::start_state(state).await
+    }
+
+    async fn start_state(state: ExchangeState) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();

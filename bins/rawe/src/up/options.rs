@@ -1,10 +1,13 @@
 //! What `rawe up` takes, and the checks that need no other process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use rawe_feed::SymbolMap;
+use rawe_feed::archive::{part_path, read_manifest};
+use rawe_feed::files::read_bars;
 use rawe_runtime::{ConfigProblems, LogFormat};
 
 use crate::run_folder::BASE_DEFAULT;
@@ -64,6 +67,12 @@ pub(crate) struct UpArgs {
     /// Replay bars from this file (CSV, may be gzipped)
     #[arg(long, value_name = "FILE", conflicts_with = "alpaca")]
     pub(crate) bars: Option<PathBuf>,
+    /// Replay a recording (`rawe record`), or a download (`rawe fetch`), in this folder
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["seed", "news", "bars", "alpaca"])]
+    pub(crate) recording: Option<PathBuf>,
+    /// The run that a recording is of; filled in from its manifest.
+    #[arg(skip)]
+    pub(crate) recorded_run: Option<String>,
     /// Read a symbol of the files as another one, such as XBT=BTC/USD; may be given often
     #[arg(long, value_name = "FROM=TO", value_delimiter = ',', requires = "bars")]
     pub(crate) symbol_map: Vec<String>,
@@ -116,6 +125,9 @@ impl UpArgs {
         self.channel = self.channel.filter(|channel| !channel.is_empty());
         self.config = self.config.filter(|path| !path.as_os_str().is_empty());
         let mut problems = Vec::new();
+        if let Some(folder) = self.recording.clone() {
+            problems.extend(self.take_recording(&folder).err());
+        }
         let files = [&self.news, &self.bars, &self.config].into_iter().flatten();
         for file in files.chain(&self.profile) {
             if !file.is_file() {
@@ -130,6 +142,26 @@ impl UpArgs {
         } else {
             Err(ConfigProblems(problems))
         }
+    }
+
+    /// Plays the files of a recording, with as much history as it has, under its run's name.
+    fn take_recording(&mut self, folder: &Path) -> Result<(), String> {
+        let manifest = read_manifest(folder).map_err(|error| error.to_string())?;
+        let manifest = manifest.ok_or_else(|| {
+            let folder = folder.display();
+            format!("{folder} holds no manifest.json; name a folder of rawe record or rawe fetch")
+        })?;
+        let path = part_path(folder, "bars");
+        let bars = read_bars(&path, &SymbolMap::default()).map_err(|error| error.to_string())?;
+        if let (Some(played_from), None) = (manifest.played_from, self.warmup_days) {
+            let starts = bars.bars.iter().map(|bar| bar.start);
+            let history = starts.min().map(|start| (played_from - start).num_days());
+            self.warmup_days = history.and_then(|days| u32::try_from(days).ok());
+        }
+        self.bars = Some(path);
+        self.news = Some(part_path(folder, "news"));
+        self.recorded_run = manifest.run_id;
+        Ok(())
     }
 
     /// Whether the market is played rather than live.

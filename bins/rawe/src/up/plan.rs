@@ -321,6 +321,7 @@ fn processes(args: &UpArgs, folder: &RunFolder, roster: &RosterPlan, base: &str)
         words.switch("--paced").flag("--speed", &args.speed);
         words.flag("--participants", participants(roster));
         words.optional("--news", news_source(args, roster).as_ref());
+        words.optional("--run-id", args.recorded_run.as_ref());
         for pair in &args.symbol_map {
             words.flag("--symbol-map", pair);
         }

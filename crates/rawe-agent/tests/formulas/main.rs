@@ -165,6 +165,7 @@ fn post(n: usize, numbers: &mut Numbers, mood: f64, (symbol, name): (&str, &str)
         author: Some(format!("user{}", numbers.0 % 97)),
         followers: None,
         repost_of: None,
+        trust_percent: None,
         symbols: vec![Symbol::new(symbol).unwrap()],
         headline: format!("{phrase} {name} as {topic} plans are discussed"),
         text: String::new(),

@@ -175,7 +175,11 @@ pub struct Order {
     #[serde(default, with = "lenient::text_opt")]
     pub expired_at: Option<DateTime<Utc>>,
     /// When it will expire.
-    #[serde(default, with = "lenient::text_opt")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "lenient::text_opt"
+    )]
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was cancelled.
     #[serde(default, with = "lenient::text_opt")]
@@ -258,6 +262,20 @@ pub struct Order {
     /// A guard against accidental shorts.
     #[serde(default, with = "lenient::text_opt")]
     pub position_intent: Option<PositionIntent>,
+    /// Names the group: updates of orders do not have the legs.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "lenient::text_opt"
+    )]
+    pub group_id: Option<String>,
+    /// `entry`, `take_profit` or `stop_loss`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "lenient::text_opt"
+    )]
+    pub group_role: Option<String>,
 }
 
 #[allow(clippy::ref_option, reason = "serde passes a reference to the field")]

@@ -54,10 +54,18 @@ pub struct Account {
     #[serde(default, with = "lenient::decimal_opt")]
     pub maintenance_margin: Option<Decimal>,
     /// Maintenance margin at the last close.
-    #[serde(default, with = "lenient::decimal_opt")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "lenient::decimal_opt"
+    )]
     pub last_maintenance_margin: Option<Decimal>,
     /// Special memorandum account.
-    #[serde(default, with = "lenient::decimal_opt")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "lenient::decimal_opt"
+    )]
     pub sma: Option<Decimal>,
     /// Fees not yet taken.
     #[serde(default, with = "lenient::decimal_opt")]

@@ -11,8 +11,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use url::Url;
 
-use super::socket::{Backoff, stream_url};
 use super::*;
+use crate::dialer::{Backoff, websocket_url};
 use crate::tests::{KEY_ID, SECRET_KEY, settings};
 
 type Socket = WebSocketStream<TcpStream>;
@@ -240,11 +240,13 @@ fn the_address_follows_from_the_trading_url() {
     ];
     for (trading, stream) in cases {
         assert_eq!(
-            stream_url(&trading.parse().unwrap()).unwrap().as_str(),
+            websocket_url(&trading.parse().unwrap(), "/stream")
+                .unwrap()
+                .as_str(),
             stream
         );
     }
-    assert!(stream_url(&"ftp://example.org".parse().unwrap()).is_err());
+    assert!(websocket_url(&"ftp://example.org".parse().unwrap(), "/stream").is_err());
 }
 
 #[tokio::test]
@@ -263,7 +265,7 @@ async fn a_live_account_is_refused_without_the_second_switch() {
 proptest! {
     #[test]
     fn waits_double_within_their_bounds(randoms in prop::collection::vec(any::<u64>(), 1..40)) {
-        let mut backoff = Backoff::new(&UpdatesPatience::default());
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
         let mut whole = Duration::from_secs(2);
         for random in randoms {
             let wait = backoff.wait(random);

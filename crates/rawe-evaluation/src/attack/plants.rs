@@ -83,6 +83,7 @@ pub(super) fn plant(
                     .then(|| format!("planted-account-{}", n % accounts.max(1))),
                 followers: None,
                 repost_of: None,
+                trust_percent: None,
                 symbols: vec![symbol.clone()],
                 headline: String::new(),
                 text: story(name, n),

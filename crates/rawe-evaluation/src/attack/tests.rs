@@ -36,6 +36,7 @@ fn history() -> (Vec<NewsItem>, Vec<Bar>) {
                 author: Some(format!("author {}", (hour * 3 + post) % 40)),
                 followers: None,
                 repost_of: None,
+                trust_percent: None,
                 symbols: vec![symbol.clone()],
                 headline: String::new(),
                 text: format!("post {hour} about wallets {post}"),

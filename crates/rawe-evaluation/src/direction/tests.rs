@@ -137,6 +137,7 @@ fn panel(cut: Cut) -> SessionPanel {
         author: None,
         followers: None,
         repost_of: None,
+        trust_percent: None,
         symbols: Vec::new(),
         headline: "x".to_owned(),
         text: String::new(),

@@ -1,6 +1,6 @@
 //! Bars of a file: rows first, then the timeframe of each symbol from the spacing of its rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ use crate::bar_times::{BarSpan, span_from_end, span_of_date};
 
 /// The columns a file of bars must have.
 const REQUIRED: [&str; 6] = ["symbol", "time", "open", "high", "low", "close"];
+/// What a bar has as it travels on the bus, and no file of others has.
+const OUR_FIELDS: [&str; 3] = ["start", "end", "timeframe"];
 /// The header as documented.
 const HEADER: &str = "symbol,time,open,high,low,close,volume";
 /// How far open or close may lie outside of low..high and be mended, as a share of the price:
@@ -35,18 +37,37 @@ struct Row {
 pub(super) fn read(path: &Path, map: &SymbolMap) -> Result<BarFile, FileError> {
     let mut report = FileReport::default();
     let mut rows: BTreeMap<Symbol, Vec<Row>> = BTreeMap::new();
+    let mut bars = Vec::new();
+    let mut seen = HashSet::new();
     for_each_record(
         path,
         &REQUIRED,
         ("bars", HEADER),
         &mut report,
         |record, line, report| {
+            if let Some(bar) = record.ours(&OUR_FIELDS) {
+                let bar = Bar {
+                    backfill: false,
+                    ..bar?
+                };
+                if !bar.is_sane() {
+                    return Err(LineFault::InsanePrices);
+                }
+                if !seen.insert((bar.end, bar.symbol.clone())) {
+                    return Err(LineFault::Duplicate);
+                }
+                let stamp = BarStamp {
+                    symbol: Arc::from(bar.symbol.as_str()),
+                    time: bar.end,
+                };
+                bars.push((bar, stamp));
+                return Ok(());
+            }
             let (symbol, row) = parse_row(record, line, map, report)?;
             rows.entry(symbol).or_default().push(row);
             Ok(())
         },
     )?;
-    let mut bars = Vec::new();
     for (symbol, rows) in &mut rows {
         rows.sort_by_key(|row| (sort_key(row.time), row.line));
         bars_of_symbol(symbol, rows, &mut report, &mut bars);

@@ -11,6 +11,8 @@ use crate::SymbolMap;
 
 /// The columns a file of news must have; a CSV needs a headline or a text besides.
 const REQUIRED: [&str; 2] = ["id", "time"];
+/// What an item has as it travels on the bus, and no file of others has.
+const OUR_FIELDS: [&str; 2] = ["published", "first_seen"];
 /// The header as documented.
 const HEADER: &str = "id,time,source,headline,text,symbols,author,followers,repost_of";
 /// Sources whose items are posts of a crowd, by the part before a slash.
@@ -41,7 +43,10 @@ pub(super) fn read(
         ("news", HEADER),
         &mut report,
         |record, line, report| {
-            let (item, dropped) = parse_item(record, map)?;
+            let (item, dropped) = match record.ours::<NewsItem>(&OUR_FIELDS) {
+                Some(item) => (as_told(item?)?, false),
+                None => parse_item(record, map)?,
+            };
             if item.first_seen < from || through < item.first_seen {
                 return Err(LineFault::OutOfRange);
             }
@@ -61,6 +66,17 @@ pub(super) fn read(
     }
     items.sort_by(|a: &NewsItem, b| (a.first_seen, &a.id).cmp(&(b.first_seen, &b.id)));
     Ok(NewsFile { items, report })
+}
+
+/// One of our own items; whether it is history is for the replay to say.
+fn as_told(item: NewsItem) -> Result<NewsItem, LineFault> {
+    if item.headline.is_empty() && item.text.is_empty() {
+        return Err(LineFault::NoText);
+    }
+    Ok(NewsItem {
+        backfill: false,
+        ..item
+    })
 }
 
 /// One item, and whether a symbol was left out because it could not be read.
@@ -108,6 +124,7 @@ fn parse_item(record: &Record<'_>, map: &SymbolMap) -> Result<(NewsItem, bool), 
         author: some("author"),
         followers: record.text("followers").parse().ok(),
         repost_of: some("repost_of"),
+        trust_percent: None,
         symbols,
         headline,
         text,

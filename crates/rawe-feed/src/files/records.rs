@@ -7,6 +7,7 @@ use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use flate2::bufread::MultiGzDecoder;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{FileError, FileReport, LineFault};
@@ -43,6 +44,21 @@ impl Record<'_> {
                 _ => String::new(),
             },
         }
+    }
+
+    /// The record as it travels on the bus, if it has all these fields, which only ours have.
+    pub(super) fn ours<T: DeserializeOwned>(
+        &self,
+        fields: &[&str],
+    ) -> Option<Result<T, LineFault>> {
+        let Self::Object(object) = self else {
+            return None;
+        };
+        if !fields.iter().all(|field| object.contains_key(*field)) {
+            return None;
+        }
+        let read = serde_json::from_value(Value::Object((*object).clone()));
+        Some(read.map_err(|_| LineFault::Unreadable))
     }
 
     /// The id and the text of a row that must have both.

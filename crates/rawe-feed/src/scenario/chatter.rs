@@ -295,6 +295,7 @@ fn in_order(config: &ScenarioConfig, drafts: Vec<Draft>) -> Vec<NewsItem> {
             author: draft.author.as_ref().map(|author| author.name.clone()),
             followers: draft.author.as_ref().map(|author| author.followers),
             repost_of: draft.repeats.and_then(|place| ids.get(place).cloned()),
+            trust_percent: None,
             symbols: draft.symbols,
             headline: draft.wording.headline,
             text: draft.wording.text,

@@ -7,8 +7,8 @@ use crate::support::*;
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use rawe_market::{
-    Amount, AssetIndex, Exchange, ExchangeConfig, NewOrder, Order, OrderEventKind, OrderStatus,
-    OrderType, Side, TimeInForce,
+    Amount, AssetIndex, Exchange, ExchangeConfig, Exits, NewOrder, Order, OrderEventKind,
+    OrderStatus, OrderType, Replacement, Side, StopLoss, TakeProfit, TimeInForce, Trail,
 };
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -20,6 +20,7 @@ enum Step {
     /// Of the order, at most so many thousandths of ten units fill until it is released.
     SubmitCapped(NewOrder, i64),
     CancelNewest(usize),
+    ReplaceNewest(usize, Replacement),
     ReleaseNewest(usize),
     RejectNewest(usize),
     Halt(&'static str),
@@ -39,32 +40,78 @@ fn any_order() -> impl Strategy<Value = NewOrder> {
         1 => (Just(1), 90_i64..200, Just(0)),
         1 => (Just(2), 90_i64..200, Just(0)),
         1 => (Just(3), 90_i64..200, 90_i64..200),
+        1 => (Just(4), 1_i64..12, Just(0)),
+        1 => (Just(5), 1_i64..9, Just(0)),
     ];
-    let lasting = prop::sample::select(vec![TimeInForce::Day, TimeInForce::Gtc, TimeInForce::Ioc]);
+    let lasting = prop::sample::select(vec![
+        TimeInForce::Day,
+        TimeInForce::Gtc,
+        TimeInForce::Ioc,
+        TimeInForce::Fok,
+        TimeInForce::Opg,
+        TimeInForce::Cls,
+    ]);
     let id = prop::option::of((0_u8..30).prop_map(|n| format!("id-{n}")));
-    (names, any::<bool>(), amount, order_type, lasting, id).prop_map(
-        |(name, is_buy, amount, (kind, first, second), time_in_force, client_order_id)| NewOrder {
-            client_order_id,
-            symbol: name.to_owned(),
-            side: if is_buy { Side::Buy } else { Side::Sell },
-            amount,
-            order_type: {
-                let factor = if name == "BTC/USD" { 400 } else { 1 };
-                let (first, second) = (Decimal::from(first * factor), second * factor);
-                match kind {
-                    0 => OrderType::Market,
-                    1 => OrderType::Limit(first),
-                    2 => OrderType::Stop(first),
-                    _ => OrderType::StopLimit {
-                        stop: first,
-                        limit: Decimal::from(second),
-                    },
-                }
-            },
-            time_in_force,
-            position_intent: None,
+    let more = (prop::bool::weighted(0.2), any_exits());
+    (names, any::<bool>(), amount, order_type, lasting, id, more).prop_map(
+        |(name, is_buy, amount, (kind, first, second), time_in_force, client_order_id, more)| {
+            NewOrder {
+                client_order_id,
+                symbol: name.to_owned(),
+                side: if is_buy { Side::Buy } else { Side::Sell },
+                amount,
+                order_type: {
+                    let factor = if name == "BTC/USD" { 400 } else { 1 };
+                    let (first, second) = (Decimal::from(first * factor), second * factor);
+                    match kind {
+                        0 => OrderType::Market,
+                        1 => OrderType::Limit(first),
+                        2 => OrderType::Stop(first),
+                        4 => OrderType::TrailingStop(Trail::Price(first)),
+                        5 => OrderType::TrailingStop(Trail::Percent(first)),
+                        _ => OrderType::StopLimit {
+                            stop: first,
+                            limit: Decimal::from(second),
+                        },
+                    }
+                },
+                time_in_force,
+                position_intent: None,
+                extended_hours: more.0,
+                exits: more.1,
+            }
         },
     )
+}
+
+fn any_exits() -> impl Strategy<Value = Exits> {
+    let profit = (90_i64..220).prop_map(|price| TakeProfit {
+        limit: Decimal::from(price),
+    });
+    let loss = (90_i64..220, prop::option::of(90_i64..220)).prop_map(|(stop, limit)| StopLoss {
+        stop: Decimal::from(stop),
+        limit: limit.map(Decimal::from),
+    });
+    prop_oneof![
+        4 => Just(Exits::None),
+        2 => (profit.clone(), loss.clone()).prop_map(|(p, l)| Exits::Bracket(p, l)),
+        1 => loss.clone().prop_map(Exits::Oco),
+        1 => profit.prop_map(Exits::OtoProfit),
+        1 => loss.prop_map(Exits::OtoLoss),
+    ]
+}
+
+fn any_replacement() -> impl Strategy<Value = Replacement> {
+    let number = || prop::option::of((1_i64..200).prop_map(Decimal::from));
+    (number(), number(), number(), number()).prop_map(|(quantity, limit, stop, trail)| {
+        Replacement {
+            quantity,
+            limit,
+            stop,
+            trail,
+            ..Replacement::default()
+        }
+    })
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -73,6 +120,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         6 => any_order().prop_map(Step::Submit),
         2 => (any_order(), 0_i64..4_000).prop_map(|(order, cap)| Step::SubmitCapped(order, cap)),
         1 => (0_usize..4).prop_map(Step::CancelNewest),
+        1 => (0_usize..6, any_replacement()).prop_map(|(back, new)| Step::ReplaceNewest(back, new)),
         1 => (0_usize..4).prop_map(Step::ReleaseNewest),
         1 => (0_usize..4).prop_map(Step::RejectNewest),
         1 => name().prop_map(Step::Halt),
@@ -94,6 +142,13 @@ fn perform(exchange: &mut Exchange, step: Step) {
             drop(exchange.submit_capped(&order, cap).map(|order| order.id));
         }
         Step::CancelNewest(back) => drop(exchange.cancel(newest(exchange, back))),
+        Step::ReplaceNewest(back, new) => {
+            drop(
+                exchange
+                    .replace(newest(exchange, back), &new)
+                    .map(|order| order.id),
+            );
+        }
         Step::ReleaseNewest(back) => exchange.release(newest(exchange, back)),
         Step::RejectNewest(back) => {
             let _was_open = exchange.reject(newest(exchange, back));
@@ -179,10 +234,12 @@ impl Seen {
                     | OrderEventKind::Canceled
                     | OrderEventKind::Expired
                     | OrderEventKind::Rejected
+                    | OrderEventKind::Replaced
             );
             assert_eq!(ends, event.order.status.is_terminal(), "{:?}", event.kind);
         }
-        for order in exchange.orders() {
+        let told_of = |order: &&Order| order.status != OrderStatus::Held;
+        for order in exchange.orders().iter().filter(told_of) {
             assert_eq!(self.told.get(&order.id), Some(&order.filled_quantity));
         }
     }
@@ -227,19 +284,24 @@ fn check_filled(exchange: &Exchange, order: &Order) {
     assert_eq!(order.filled_quantity, filled);
     assert_eq!(filled.is_zero(), order.filled_average_price.is_none());
     match order.status {
-        OrderStatus::Accepted | OrderStatus::New => assert!(filled.is_zero()),
+        OrderStatus::Held | OrderStatus::Accepted | OrderStatus::New => assert!(filled.is_zero()),
         OrderStatus::PartiallyFilled | OrderStatus::Filled => assert!(!filled.is_zero()),
-        OrderStatus::Canceled | OrderStatus::Expired | OrderStatus::Rejected => {}
+        OrderStatus::Canceled
+        | OrderStatus::Expired
+        | OrderStatus::Rejected
+        | OrderStatus::Replaced => {}
     }
     match order.amount {
         Amount::Quantity(quantity) if order.status == OrderStatus::Filled => {
             assert_eq!(filled, quantity);
         }
+        // What the other exit of a group fills makes this one smaller, to nothing if it fills all.
+        Amount::Quantity(quantity) if order.role.is_some() => assert!(filled <= quantity),
         Amount::Quantity(quantity) => assert!(filled < quantity, "{filled} of {quantity}"),
         Amount::Notional(notional) => assert!(order.filled_value <= notional),
     }
     if !filled.is_zero() {
-        let stop = order.order_type.stop();
+        let stop = order.stop();
         assert!(
             stop.is_none() || order.triggered_at.is_some(),
             "filled before its stop"

@@ -7,9 +7,13 @@
     reason = "the helpers of tests fail by panicking, as tests do"
 )]
 
+mod auctions;
+mod groups;
 mod invariants;
 mod partial;
 mod refusals;
+mod replacing;
 mod rules;
 mod stops;
 mod support;
+mod trailing;

@@ -1,35 +1,7 @@
 //! Stops: when they are triggered, at which price they fill, what they hold and what they refuse.
 
 use crate::support::*;
-use rawe_core::{Bar, Timeframe};
-use rawe_market::{
-    Exchange, ExchangeConfig, MarketData, NewOrder, Order, OrderStatus, OrderType, TimeInForce,
-};
-use rust_decimal::Decimal;
-
-/// Hourly bars of a stock from 10:00 New York on: (open, high, low, close).
-fn played(bars: &[(f64, f64, f64, f64)]) -> Exchange {
-    let first = at("2026-03-02T15:00:00Z");
-    let bars = bars.iter().zip(0..);
-    let bars = bars.map(|((open, high, low, close), hour)| Bar {
-        symbol: symbol("AAPL"),
-        start: first + chrono::TimeDelta::hours(hour),
-        end: first + chrono::TimeDelta::hours(hour + 1),
-        timeframe: Timeframe::Hour,
-        open: *open,
-        high: *high,
-        low: *low,
-        close: *close,
-        volume: 1000.0,
-        backfill: false,
-    });
-    let config = ExchangeConfig {
-        half_spread_bps_stocks: Decimal::ZERO,
-        ..ExchangeConfig::default()
-    };
-    let data = MarketData::from_bars(bars.collect()).unwrap();
-    Exchange::new(std::sync::Arc::new(data), config, first)
-}
+use rawe_market::{NewOrder, OrderStatus, OrderType, TimeInForce};
 
 fn stop(order: NewOrder, price: &str) -> NewOrder {
     NewOrder {
@@ -46,11 +18,6 @@ fn stop_limit(order: NewOrder, stop: &str, limit: &str) -> NewOrder {
         },
         ..order
     }
-}
-
-fn state(exchange: &Exchange, order: &Order) -> (OrderStatus, Option<Decimal>) {
-    let order = exchange.order(order.id).unwrap();
-    (order.status, order.filled_average_price)
 }
 
 #[test]
@@ -140,9 +107,9 @@ fn stops_fill_at_the_stop_or_at_a_gaps_open_and_limits_hold() {
         assert_eq!(resting.status, OrderStatus::New, "{name}");
         // The bar that runs when the order comes reached 99.5 and 101; it touches nothing.
         exchange.advance_to(at("2026-03-02T16:59:59Z")).unwrap();
-        let at_open = state(&exchange, &resting);
+        let at_open = state(&exchange, resting.id);
         exchange.advance_to(at("2026-03-02T17:00:00Z")).unwrap();
-        let (status, price) = state(&exchange, &resting);
+        let (status, price) = state(&exchange, resting.id);
         let expected = if filled.is_some() {
             OrderStatus::Filled
         } else {
@@ -289,8 +256,8 @@ fn an_immediate_stop_limit_of_a_coin_ends_at_its_trigger() {
     );
     exchange.advance_to(at("2026-03-02T01:00:00Z")).unwrap();
     assert_eq!(
-        state(&exchange, &fills),
+        state(&exchange, fills.id),
         (OrderStatus::Filled, Some(dec("50010")))
     );
-    assert_eq!(state(&exchange, &misses), (OrderStatus::Canceled, None));
+    assert_eq!(state(&exchange, misses.id), (OrderStatus::Canceled, None));
 }

@@ -6,9 +6,11 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use rawe_core::calendar::MarketCalendar;
 use rawe_core::{Bar, Symbol, Timeframe};
 use rawe_market::{
-    Amount, Exchange, ExchangeConfig, MarketData, NewOrder, OrderType, Side, TimeInForce,
+    Amount, Exchange, ExchangeConfig, Exits, MarketData, NewOrder, OrderStatus, OrderType, Side,
+    TimeInForce,
 };
 use rust_decimal::Decimal;
+use uuid::Uuid;
 
 /// An instant from text.
 pub(crate) fn at(text: &str) -> DateTime<Utc> {
@@ -110,6 +112,8 @@ pub(crate) fn order(side: Side, name: &str, quantity: &str) -> NewOrder {
             TimeInForce::Day
         },
         position_intent: None,
+        extended_hours: false,
+        exits: Exits::None,
     }
 }
 
@@ -160,4 +164,40 @@ pub(crate) fn position_of(exchange: &Exchange, name: &str) -> Decimal {
     exchange
         .position(exchange.data().find(name).unwrap())
         .quantity
+}
+
+/// An exchange over hourly bars of AAPL from 10:00 New York on: (open, high, low, close); its
+/// clock stands at the start of the first.
+pub(crate) fn played(bars: &[(f64, f64, f64, f64)]) -> Exchange {
+    let first = at("2026-03-02T15:00:00Z");
+    let bars = bars.iter().zip(0..);
+    let bars = bars.map(|((open, high, low, close), hour)| Bar {
+        symbol: symbol("AAPL"),
+        start: first + TimeDelta::hours(hour),
+        end: first + TimeDelta::hours(hour + 1),
+        timeframe: Timeframe::Hour,
+        open: *open,
+        high: *high,
+        low: *low,
+        close: *close,
+        volume: 1000.0,
+        backfill: false,
+    });
+    let config = ExchangeConfig {
+        half_spread_bps_stocks: Decimal::ZERO,
+        ..ExchangeConfig::default()
+    };
+    let mut exchange = Exchange::new(
+        Arc::new(MarketData::from_bars(bars.collect()).unwrap()),
+        config,
+        first,
+    );
+    exchange.watch_orders();
+    exchange
+}
+
+/// The status of an order, and its mean fill price.
+pub(crate) fn state(exchange: &Exchange, id: Uuid) -> (OrderStatus, Option<Decimal>) {
+    let order = exchange.order(id).unwrap();
+    (order.status, order.filled_average_price)
 }

@@ -25,6 +25,7 @@ fn item(number: u32, at: Timestamp, text: &str) -> NewsItem {
         author: Some(format!("author{}", number % 7)),
         followers: None,
         repost_of: None,
+        trust_percent: None,
         symbols: Vec::new(),
         headline: text.into(),
         text: String::new(),

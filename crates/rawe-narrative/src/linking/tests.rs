@@ -14,6 +14,7 @@ fn item(headline: &str, text: &str, given: &[&str]) -> NewsItem {
         author: None,
         followers: None,
         repost_of: None,
+        trust_percent: None,
         symbols: given.iter().map(|s| Symbol::new(s).unwrap()).collect(),
         headline: headline.to_owned(),
         text: text.to_owned(),

@@ -46,6 +46,7 @@ fn item() -> impl Strategy<Value = NewsItem> {
             author: (voice % 2 == 0).then(|| format!("voice{voice}")),
             followers: None,
             repost_of: None,
+            trust_percent: None,
             symbols: if tagged {
                 vec![Symbol::new(ASSETS[story].0).unwrap()]
             } else {
@@ -157,6 +158,7 @@ fn seasoned() -> (NarrativeEngine, u64) {
                 author: None,
                 followers: None,
                 repost_of: None,
+                trust_percent: None,
                 symbols: vec![Symbol::new(symbol).unwrap()],
                 headline: words.join(" "),
                 text: if next(3) == 0 {

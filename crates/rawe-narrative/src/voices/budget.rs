@@ -78,6 +78,11 @@ impl<K: std::hash::Hash + Eq + Ord + Copy, V: Copy> Generations<K, V> {
     }
 }
 
+/// A part of a full voice.
+fn trust_of(percent: u8) -> f64 {
+    f64::from(percent.min(100)) / 100.0
+}
+
 /// Hours from `from` to `to`, Unix seconds; 0 if it is not later.
 fn hours(from: i64, to: i64) -> f64 {
     (to - from).max(0) as f64 / 3_600.0
@@ -124,6 +129,8 @@ pub(crate) struct Heard {
     /// `None` where voices are not limited.
     speaker: Option<Speaker>,
     tone_share: f64,
+    /// How far its source is trusted, 0..1.
+    trust: f64,
 }
 
 impl Heard {
@@ -132,6 +139,7 @@ impl Heard {
         Self {
             speaker: None,
             tone_share: 1.0,
+            trust: 1.0,
         }
     }
 
@@ -139,7 +147,8 @@ impl Heard {
     /// remembers that it was said.
     pub(crate) fn weigh(&self, budgets: &mut Budgets, at: Timestamp, stream: u32) -> (f64, f64) {
         let weight = |speaker| budgets.weigh(at, speaker, stream);
-        (self.speaker.map_or(1.0, weight), self.tone_share)
+        let weight = self.speaker.map_or(1.0, weight) * self.trust;
+        (weight, self.tone_share)
     }
 }
 
@@ -172,6 +181,7 @@ impl Budgets {
         Heard {
             speaker: Some(self.speaker(at, item)),
             tone_share: self.tone_share(at, tokens),
+            trust: item.trust_percent.map_or(1.0, trust_of),
         }
     }
 
@@ -277,6 +287,7 @@ mod tests {
             author: author.map(str::to_owned),
             followers: None,
             repost_of: None,
+            trust_percent: None,
             symbols: Vec::new(),
             headline: String::new(),
             text: text.into(),
@@ -352,6 +363,27 @@ mod tests {
         let (wire, upstart) = (heard(now, "wire", 200), heard(now, "upstart", 200));
         assert!(wire > 199.0, "{wire}");
         assert!(upstart < 25.0, "{upstart}");
+    }
+
+    #[test]
+    fn a_source_trusted_in_part_counts_in_part_whatever_it_says() {
+        let mut tokens = Tokens::default();
+        tokens.read("", "coins rise");
+        let weight = |percent| {
+            let mut budgets = Budgets::new();
+            let mut item = item("rumours", Some("a"), "coins rise");
+            item.trust_percent = percent;
+            let heard = budgets.hear(start(), &item, &tokens);
+            heard.weigh(&mut budgets, start(), CRYPTO_MARKET).0
+        };
+        for (percent, wanted) in [
+            (None, 1.0),
+            (Some(100), 1.0),
+            (Some(25), 0.25),
+            (Some(255), 1.0),
+        ] {
+            assert!((weight(percent) - wanted).abs() < 1e-12, "{percent:?}");
+        }
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub(crate) fn item(
         author: Some(format!("author-{}", id.len() % 5)),
         followers: None,
         repost_of: None,
+        trust_percent: None,
         symbols: symbols.iter().map(|s| Symbol::new(s).unwrap()).collect(),
         headline: String::new(),
         text: text.to_owned(),
