@@ -19,6 +19,7 @@ mod kill_switch;
 mod lifecycle;
 #[cfg(test)]
 mod old_journal;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod recording;
