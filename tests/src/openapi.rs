@@ -60,14 +60,14 @@ async fn trade(broker: &TradingClient) {
     let limit = (price / Decimal::from(3)).round_dp(2);
     let market = OrderKind::Market;
     let orders = [
-        order(1, "AAPL", Side::Buy, dollars(1_000), market.clone()),
-        order(2, "AAPL", Side::Buy, units("7"), market.clone()),
+        order(1, "AAPL", Side::Buy, dollars(1_000), market),
+        order(2, "AAPL", Side::Buy, units("7"), market),
         order(
             3,
             "BTC/USD",
             Side::Buy,
             units("0.000123456"),
-            market.clone(),
+            market,
         ),
         order(4, "BTC/USD", Side::Buy, dollars(333), market),
         order(5, "AAPL", Side::Sell, units("3"), OrderKind::Stop { stop }),

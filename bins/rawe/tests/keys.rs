@@ -15,7 +15,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rawe_bus::testing::{RedisServer, free_port};
-use rawe_bus::{Bus, BusError, BusEvent, EntryId, RedisBus, StreamAppend};
+use rawe_bus::{Bus, BusError, BusEvent, EntryId, RedisBus, StreamAppend, Subscription};
 use rawe_core::Heartbeat;
 use rawe_core::roster::FOUNDING_AGENTS;
 use rawe_core::signing::{Binding, SigningKey, sign};
@@ -225,6 +225,13 @@ fn refused<T: std::fmt::Debug>(result: Result<T, BusError>) -> bool {
     }
 }
 
+/// What is heard next, within a deadline.
+async fn next(heard: &mut Subscription) -> Option<BusEvent> {
+    let limit = Duration::from_secs(20);
+    let event = tokio::time::timeout(limit, heard.events.recv());
+    event.await.unwrap()
+}
+
 #[tokio::test]
 async fn each_user_may_do_its_own_work_and_nothing_else() {
     let house = House::new();
@@ -237,16 +244,10 @@ async fn each_user_may_do_its_own_work_and_nothing_else() {
 
     // The one channel: agents speak, the engine hears.
     let mut heard = engine.subscribe(CHANNEL, 10).await;
-    let limit = Duration::from_secs(20);
-    let up = tokio::time::timeout(limit, heard.events.recv())
-        .await
-        .unwrap();
-    assert_eq!(up, Some(BusEvent::Up));
+    assert_eq!(next(&mut heard).await, Some(BusEvent::Up));
     agent.publish(CHANNEL, b"a vote").await.unwrap();
-    let message = tokio::time::timeout(limit, heard.events.recv())
-        .await
-        .unwrap();
-    assert_eq!(message, Some(BusEvent::Message(b"a vote".to_vec())));
+    let vote = BusEvent::Message(b"a vote".to_vec());
+    assert_eq!(next(&mut heard).await, Some(vote));
     assert!(refused(agent.publish("elsewhere", b"x").await));
     for other in [&reader, &engine, &feed, &operator] {
         assert!(refused(other.publish(CHANNEL, b"x").await));

@@ -8,26 +8,23 @@
 //! message counts once, by boot and sequence; it is void after its time to live; and a signed one
 //! from before this start is refused, because what had been heard then is forgotten.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 use chrono::TimeDelta;
 use rawe_core::channels::STANCES_STREAM;
 use rawe_core::signing::{Authentication, Binding, PublicKey, verify};
 use rawe_core::{
-    AgentId, AgentRef, ArbitrageSignal, BootId, Direction, Refusal, RefusalCode, Roster, RoundVote,
-    StanceMessage, Symbol, Timestamp, parse_signal,
+    AgentId, ArbitrageSignal, Refusal, RefusalCode, Roster, RoundVote, StanceMessage, Timestamp,
+    parse_signal,
 };
 
 use crate::config::Rules;
 use crate::event::Vote;
+use crate::ledger::Ledger;
 
 /// How far ahead of us a sender's clock may be.
 const AHEAD_MAX: TimeDelta = TimeDelta::seconds(2);
-/// How many boots of one agent are remembered.
-const BOOTS_MAX: usize = 8;
-/// How many assets' last votes are remembered per agent of the original format.
-const ORIGINAL_ASSETS_MAX: usize = 4_096;
 /// One vote weighs one million millionths under a headcount.
 const HEADCOUNT_WEIGHT: u64 = 1_000_000;
 
@@ -98,27 +95,6 @@ impl Deref for CheckedSignal {
 struct Post {
     binding: Binding,
     since: Timestamp,
-}
-
-/// One start of an agent.
-#[derive(Clone, Debug)]
-struct Boot {
-    id: BootId,
-    /// Its highest sequence.
-    highest: u64,
-    /// Its latest timestamp.
-    latest: Timestamp,
-}
-
-/// What is remembered of one agent.
-#[derive(Clone, Debug, Default)]
-struct Ledger {
-    /// Oldest boot first.
-    boots: VecDeque<Boot>,
-    /// The latest timestamp of the boots that were forgotten: an unknown boot must be later.
-    forgotten_through: Option<Timestamp>,
-    /// Latest timestamp by asset and direction, for the original format.
-    original: BTreeMap<(Symbol, Direction), Timestamp>,
 }
 
 /// The second edge.
@@ -365,10 +341,12 @@ impl Admission {
         signal: &ArbitrageSignal,
         timestamp: Timestamp,
     ) -> Result<(), Refusal> {
+        let ledger = self.ledgers.entry(agent.clone()).or_default();
         match &signal.agent {
-            Some(reference) => self.check_sequence(reference, timestamp),
-            None => self.check_original_order(agent, signal, timestamp),
+            Some(reference) => self.counts.sequence_gaps += ledger.follow(reference, timestamp)?,
+            None => ledger.follow_original(agent, signal, timestamp)?,
         }
+        Ok(())
     }
 
     fn vote(&mut self, signal: &ArbitrageSignal, agent: AgentId, timestamp: Timestamp) -> Vote {
@@ -456,78 +434,6 @@ impl Admission {
             )),
             _ => Ok(()),
         }
-    }
-
-    fn check_sequence(
-        &mut self,
-        reference: &AgentRef,
-        timestamp: Timestamp,
-    ) -> Result<(), Refusal> {
-        let ledger = self.ledgers.entry(reference.id.clone()).or_default();
-        let known = ledger
-            .boots
-            .iter_mut()
-            .find(|boot| boot.id == reference.boot_id);
-        if let Some(boot) = known {
-            if reference.sequence <= boot.highest {
-                return Err(Refusal::new(
-                    RefusalCode::ReplayedSequence,
-                    format!("sequence {} after {}", reference.sequence, boot.highest),
-                ));
-            }
-            self.counts.sequence_gaps += reference.sequence - boot.highest - 1;
-            boot.highest = reference.sequence;
-            boot.latest = boot.latest.max(timestamp);
-            return Ok(());
-        }
-        if ledger
-            .forgotten_through
-            .is_some_and(|through| timestamp <= through)
-        {
-            return Err(Refusal::new(
-                RefusalCode::ReplayedSequence,
-                format!("of a start that is over: {BOOTS_MAX} starts came since"),
-            ));
-        }
-        // The first message of a boot says nothing about earlier ones: we may have come later.
-        if ledger.boots.len() == BOOTS_MAX
-            && let Some(oldest) = ledger.boots.pop_front()
-        {
-            ledger.forgotten_through = ledger.forgotten_through.max(Some(oldest.latest));
-        }
-        ledger.boots.push_back(Boot {
-            id: reference.boot_id.clone(),
-            highest: reference.sequence,
-            latest: timestamp,
-        });
-        Ok(())
-    }
-
-    /// Messages in the original format have no sequence: they are ordered by timestamp, per asset
-    /// and direction because one scan sends several at once.
-    fn check_original_order(
-        &mut self,
-        agent: &AgentId,
-        signal: &ArbitrageSignal,
-        timestamp: Timestamp,
-    ) -> Result<(), Refusal> {
-        let ledger = self.ledgers.entry(agent.clone()).or_default();
-        let key = (signal.financial_asset.clone(), signal.metadata.direction);
-        if ledger
-            .original
-            .get(&key)
-            .is_some_and(|latest| timestamp <= *latest)
-        {
-            return Err(Refusal::new(
-                RefusalCode::ReplayedSequence,
-                format!("{timestamp} is not after the last such vote of {agent}"),
-            ));
-        }
-        if ledger.original.len() >= ORIGINAL_ASSETS_MAX {
-            ledger.original.pop_first();
-        }
-        ledger.original.insert(key, timestamp);
-        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ mod forgetting;
 mod hindsight;
 mod holdings;
 mod judging;
+mod ledger;
 mod obstacles;
 mod quorum;
 mod records;

@@ -467,17 +467,7 @@ impl Broker for ScriptedBroker {
         &self,
         id: &ClientOrderId,
     ) -> Result<Option<OrderReport>, BrokerError> {
-        self.answer(|state| {
-            if state.hidden_lookups > 0 {
-                state.hidden_lookups -= 1;
-                return None;
-            }
-            state
-                .orders
-                .iter()
-                .find(|o| o.client_order_id == id.as_str())
-                .cloned()
-        })
+        self.answer(|state| state.look_up(id))
     }
 
     async fn latest_price(

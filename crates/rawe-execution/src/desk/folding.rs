@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use rawe_core::{
-    ClientOrderId, DecisionId, Direction, ExitReason, Fill, Purpose, RoundRecord, Symbol,
-    Timestamp, TradeVote,
+    ClientOrderId, ClosedTrade, DecisionId, Direction, ExitReason, Fill, Purpose, RoundRecord,
+    Symbol, Timestamp, TradeVote,
 };
 use rust_decimal::Decimal;
 
@@ -116,30 +116,7 @@ impl Desk {
                     order.given_up = order.ended == Some(false);
                 }
             }
-            JournalEntry::Trade(trade) => {
-                folded.note(&trade.asset, trade.closed_at);
-                let opened = (trade.asset.clone(), Purpose::Open);
-                folded.past.insert(trade.opened_by.clone(), opened);
-                if let Some(id) = &trade.closed_by {
-                    let known = folded.orders.get(id).map(|order| order.intent.purpose);
-                    let purpose = known.unwrap_or(if trade.reason == ExitReason::DisasterStop {
-                        Purpose::Stop
-                    } else {
-                        Purpose::Close
-                    });
-                    folded
-                        .past
-                        .insert(id.clone(), (trade.asset.clone(), purpose));
-                }
-                // What is left of it is dust, whatever its last line says.
-                folded.positions.remove(&trade.asset);
-                self.held.remove(&trade.asset);
-                self.books.change(&trade.asset, |line| {
-                    line.trade = None;
-                    line.stop_price = None;
-                    line.last_fill = line.last_fill.max(Some(trade.closed_at));
-                });
-            }
+            JournalEntry::Trade(trade) => self.fold_trade(&trade, folded),
             JournalEntry::Position(record) => {
                 folded.note(&record.asset, record.at);
                 if record.cause == FEE_CORRECTED {
@@ -163,6 +140,31 @@ impl Desk {
             | JournalEntry::Weights(_)
             | JournalEntry::Hindsight(_) => {}
         }
+    }
+
+    fn fold_trade(&mut self, trade: &ClosedTrade, folded: &mut Folded) {
+        folded.note(&trade.asset, trade.closed_at);
+        let opened = (trade.asset.clone(), Purpose::Open);
+        folded.past.insert(trade.opened_by.clone(), opened);
+        if let Some(id) = &trade.closed_by {
+            let known = folded.orders.get(id).map(|order| order.intent.purpose);
+            let purpose = known.unwrap_or(if trade.reason == ExitReason::DisasterStop {
+                Purpose::Stop
+            } else {
+                Purpose::Close
+            });
+            folded
+                .past
+                .insert(id.clone(), (trade.asset.clone(), purpose));
+        }
+        // What is left of it is dust, whatever its last line says.
+        folded.positions.remove(&trade.asset);
+        self.held.remove(&trade.asset);
+        self.books.change(&trade.asset, |line| {
+            line.trade = None;
+            line.stop_price = None;
+            line.last_fill = line.last_fill.max(Some(trade.closed_at));
+        });
     }
 
     fn fold_fill(&mut self, fill: &Fill, folded: &mut Folded) {

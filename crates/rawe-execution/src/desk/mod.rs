@@ -324,7 +324,10 @@ impl Desk {
 
     /// The id of the next order for an asset and purpose, if our last one is known.
     fn next_id(&self, asset: &Symbol, purpose: Purpose) -> Option<DecisionId> {
-        let latest = self.latest_of(asset, purpose)?;
+        if !self.knows_past_of(asset) {
+            return None;
+        }
+        let latest = self.latest_of(asset, purpose);
         let deployment = &self.settings.deployment;
         Some(DecisionId::derive(deployment, asset, purpose, latest))
     }

@@ -31,16 +31,9 @@ impl Desk {
             || (self.past.complete && !self.past.doubted.contains(asset))
     }
 
-    /// Our latest terminal order for a purpose of an asset; the outer `None` if it is not known.
-    pub(crate) fn latest_of(
-        &self,
-        asset: &Symbol,
-        purpose: Purpose,
-    ) -> Option<Option<&ClientOrderId>> {
-        match self.chains.get(asset) {
-            Some(latest) => Some(latest[chain_index(purpose)].as_ref()),
-            None => self.knows_past_of(asset).then_some(None),
-        }
+    /// Our latest terminal order for a purpose of an asset, if there is one and it is known.
+    pub(crate) fn latest_of(&self, asset: &Symbol, purpose: Purpose) -> Option<&ClientOrderId> {
+        self.chains.get(asset)?[chain_index(purpose)].as_ref()
     }
 
     /// The asset may be traded from now on.

@@ -76,7 +76,7 @@ impl ScriptedBroker {
 }
 
 impl super::BrokerState {
-    fn look_up(&mut self, id: &ClientOrderId) -> Option<crate::broker::OrderReport> {
+    pub(super) fn look_up(&mut self, id: &ClientOrderId) -> Option<crate::broker::OrderReport> {
         if self.hidden_lookups > 0 {
             self.hidden_lookups -= 1;
             return None;

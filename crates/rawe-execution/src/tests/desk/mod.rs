@@ -4,6 +4,7 @@ mod control;
 mod deciding;
 mod exits;
 mod explaining;
+mod exposure;
 mod interleavings;
 mod orders;
 mod polls;
