@@ -62,13 +62,7 @@ async fn trade(broker: &TradingClient) {
     let orders = [
         order(1, "AAPL", Side::Buy, dollars(1_000), market),
         order(2, "AAPL", Side::Buy, units("7"), market),
-        order(
-            3,
-            "BTC/USD",
-            Side::Buy,
-            units("0.000123456"),
-            market,
-        ),
+        order(3, "BTC/USD", Side::Buy, units("0.000123456"), market),
         order(4, "BTC/USD", Side::Buy, dollars(333), market),
         order(5, "AAPL", Side::Sell, units("3"), OrderKind::Stop { stop }),
         order(
