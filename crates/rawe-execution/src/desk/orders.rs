@@ -10,6 +10,7 @@ use rawe_core::{
 use rust_decimal::Decimal;
 
 use crate::broker::{BrokerError, OrderReport, SubmitOutcome};
+use crate::desk::deciding::direction_of;
 use crate::desk::{ASK_WAIT, Desk, DeskEffect, NoticeLevel, Question};
 use crate::gate::TradingState;
 use crate::journal::JournalEntry;
@@ -277,9 +278,17 @@ impl Desk {
                 .view
                 .clock_now(self.paced, now)
                 .is_some_and(|clock| clock.is_open);
-        let allowed = self.may_send(purpose) && is_open && (fit || purpose != Purpose::Open);
+        // What it was to close may be gone, and it would open the other side.
+        let told = self.view.positions.as_ref();
+        let told = told.and_then(|told| told.value.get(order.asset()));
+        let is_there = told.is_some_and(|told| direction_of(told.quantity) == order.direction);
+        let gone = purpose == Purpose::Close && !is_there;
+        let stirred = again && (gone || self.disturbed.contains_key(order.asset()));
+        let allowed =
+            self.may_send(purpose) && is_open && !stirred && (fit || purpose != Purpose::Open);
         let why = match over {
             _ if allowed => String::new(),
+            _ if stirred => "others have traded the asset since it was sent".to_owned(),
             _ if !is_open => "the market is not known to be open any more".to_owned(),
             Some(limit) => format!("what is held has changed, and {limit} would be exceeded"),
             None => {

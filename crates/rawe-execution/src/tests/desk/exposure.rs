@@ -3,6 +3,7 @@
 use rawe_core::{Direction, Purpose};
 
 use super::*;
+use crate::broker::{OrderKind, OrderStatus};
 use crate::testing::SubmitFault;
 
 /// Looked up for so long that the session has ended, an order is not sent again.
@@ -63,4 +64,29 @@ fn what_is_being_left_balances_nothing() {
     driver.pass(20);
     assert_eq!(net(&driver), dec("0"));
     assert_eq!(driver.desk.books().gross_notional(), dec("0"));
+}
+
+/// Lost on the way, a closing is not sent again once somebody else may have closed the position.
+#[test]
+fn the_second_sending_waits_until_others_dealings_are_read() {
+    for (stirred, sent) in [(false, 2), (true, 1)] {
+        let mut driver = ready();
+        open(&mut driver, "AAPL");
+        driver.pass(30);
+        let before = driver.broker.sent().len();
+        driver.broker.script([SubmitFault::LostBefore]);
+        let closing = decision(&driver, "AAPL", Purpose::Close, Direction::Long);
+        driver.give_only(DeskEvent::Decided(Box::new(closing)));
+        driver.pass(2);
+        if stirred {
+            let mut report = crate::tests::report("manual-1", OrderStatus::Filled, "10");
+            report.symbol = symbol("AAPL");
+            driver.give_only(DeskEvent::OrderUpdate(Box::new(report)));
+        }
+        driver.pass(5);
+        let orders = driver.broker.sent();
+        let closings = orders.iter().skip(before);
+        let closings = closings.filter(|order| order.kind == OrderKind::Market);
+        assert_eq!(closings.count(), sent, "stirred: {stirred}");
+    }
 }
