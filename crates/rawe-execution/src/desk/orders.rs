@@ -261,45 +261,12 @@ impl Desk {
         let Some(order) = self.orders.get(id) else {
             return;
         };
-        let purpose = order.purpose();
-        let exposure = self.books.exposure(order.asset(), order.direction);
-        let again = self
-            .orders
-            .get(id)
-            .is_some_and(|o| o.submission.sends() > 1);
-        // What the gate saw may not hold any more when an opening goes out, first or again.
-        let skew_counts = !self.paced && self.settings.limits.clock_skew == SkewRule::Halt;
-        let fit = self.view.is_young(now) && !(skew_counts && self.view.is_skewed());
-        let over = self.gate.exceeded(&exposure);
-        let fit = fit && over.is_none();
-        let is_open = order.asset().class() == AssetClass::Crypto
-            || purpose == Purpose::Stop
-            || self
-                .view
-                .clock_now(self.paced, now)
-                .is_some_and(|clock| clock.is_open);
-        // What it was to close may be gone, and it would open the other side.
-        let told = self.view.positions.as_ref();
-        let told = told.and_then(|told| told.value.get(order.asset()));
-        let is_there = told.is_some_and(|told| direction_of(told.quantity) == order.direction);
-        let gone = purpose == Purpose::Close && !is_there;
-        let stirred = again && (gone || self.disturbed.contains_key(order.asset()));
-        let allowed =
-            self.may_send(purpose) && is_open && !stirred && (fit || purpose != Purpose::Open);
-        let why = match over {
-            _ if allowed => String::new(),
-            _ if stirred => "others have traded the asset since it was sent".to_owned(),
-            _ if !is_open => "the market is not known to be open any more".to_owned(),
-            Some(limit) => format!("what is held has changed, and {limit} would be exceeded"),
-            None => {
-                let (_, why) = self.trading_and_reason();
-                format!("trading is halted, or the account is not in view: {why}")
-            }
-        };
+        let again = order.submission.sends() > 1;
+        let held_back = self.why_held_back(order, again, now);
         let Some(order) = self.orders.get_mut(id) else {
             return;
         };
-        if !allowed {
+        if let Some(why) = held_back {
             let actions = order.submission.withhold(&why);
             self.perform(id, actions, now);
             return;
@@ -320,6 +287,42 @@ impl Desk {
         if again {
             self.rates.note_sent(now);
         }
+    }
+
+    /// Why an order must not go out, first or again: what the gate saw may not hold any more.
+    fn why_held_back(&self, order: &LiveOrder, again: bool, now: Timestamp) -> Option<String> {
+        let (asset, purpose) = (order.asset(), order.purpose());
+        // What it was to close may be gone, and it would open the other side.
+        let told = self.view.positions.as_ref();
+        let told = told.and_then(|told| told.value.get(asset));
+        let is_there = told.is_some_and(|told| direction_of(told.quantity) == order.direction);
+        let gone = purpose == Purpose::Close && !is_there;
+        if again && (gone || self.disturbed.contains_key(asset)) {
+            return Some("others have traded the asset since it was sent".to_owned());
+        }
+        let clock = self.view.clock_now(self.paced, now);
+        let needs_session = asset.class() != AssetClass::Crypto && purpose != Purpose::Stop;
+        if needs_session && !clock.is_some_and(|clock| clock.is_open) {
+            return Some("the market is not known to be open any more".to_owned());
+        }
+        let over = self
+            .gate
+            .exceeded(&self.books.exposure(asset, order.direction));
+        let skew_counts = !self.paced && self.settings.limits.clock_skew == SkewRule::Halt;
+        let fit = self.view.is_young(now) && !(skew_counts && self.view.is_skewed());
+        let fit = fit && over.is_none();
+        if self.may_send(purpose) && (fit || purpose != Purpose::Open) {
+            return None;
+        }
+        if let Some(limit) = over {
+            return Some(format!(
+                "what is held has changed, and {limit} would be exceeded"
+            ));
+        }
+        let (_, why) = self.trading_and_reason();
+        Some(format!(
+            "trading is halted, or the account is not in view: {why}"
+        ))
     }
 
     /// A resting stop is not polled: each reconciliation lists all open orders.
