@@ -85,6 +85,7 @@ fn intent(round: &RoundRecord, purpose: Purpose, seconds: i64) -> Intent {
         purpose,
         decided_at: at(seconds),
         void_after: at(seconds + 30),
+        leg_of: None,
     }
 }
 
@@ -104,6 +105,7 @@ fn life(intent: &Intent, price: &str, left: &str, seconds: i64) -> Vec<JournalEn
         submitted_at: Some(at(seconds)),
         filled_at: Some(at(seconds)),
         updated_at: Some(at(seconds)),
+        legs: Vec::new(),
     };
     let sent = |attempt, outcome: &str| JournalEntry::Submission {
         at: at(seconds),

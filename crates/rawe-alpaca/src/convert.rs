@@ -4,8 +4,8 @@
 
 use rawe_core::{AssetClass, Symbol, Timestamp};
 use rawe_execution::broker::{
-    Account, Amount, AssetInfo, BrokerClock, OrderKind, OrderReport, OrderRequest, OrderStatus,
-    PositionReport, Side, TimeInForce,
+    Account, Amount, AssetInfo, BrokerClock, Leg, OrderKind, OrderReport, OrderRequest,
+    OrderStatus, PositionReport, Side, TimeInForce,
 };
 use rust_decimal::Decimal;
 
@@ -172,13 +172,59 @@ pub(crate) fn order(order: &types::Order, known: &[Symbol]) -> Result<OrderRepor
         submitted_at: order.submitted_at.or(order.created_at),
         filled_at: order.filled_at,
         updated_at: order.updated_at,
+        legs: legs(order, known),
     })
+}
+
+/// Whether the broker makes orders of their own of an order's exits.
+pub(crate) fn has_exits(order: &types::Order) -> bool {
+    matches!(
+        order.order_class,
+        Some(types::OrderClass::Bracket | types::OrderClass::Oto)
+    )
+}
+
+/// The exits told with an order: all of them, or none if one cannot be read, so that they are
+/// asked for again.
+fn legs(order: &types::Order, known: &[Symbol]) -> Vec<Leg> {
+    let told = order.legs.iter().flatten().filter(|_| has_exits(order));
+    let read = told.map(|value| {
+        let leg: types::Order = serde_json::from_value(value.clone()).ok()?;
+        let kind = match leg.order_type {
+            Some(types::OrderType::Limit) => OrderKind::Limit {
+                limit: leg.limit_price?,
+            },
+            Some(types::OrderType::Stop) => OrderKind::Stop {
+                stop: leg.stop_price?,
+            },
+            Some(types::OrderType::StopLimit) => OrderKind::StopLimit {
+                stop: leg.stop_price?,
+                limit: leg.limit_price?,
+            },
+            _ => return None,
+        };
+        let leg = types::Order { legs: None, ..leg };
+        let report = self::order(&leg, known).ok()?;
+        Some(Leg { kind, report })
+    });
+    read.collect::<Option<Vec<Leg>>>().unwrap_or_default()
 }
 
 pub(crate) fn order_request(order: &OrderRequest) -> types::OrderRequest {
     let (qty, notional) = match order.amount {
         Amount::Quantity(quantity) => (Some(quantity.normalize()), None),
         Amount::Notional(notional) => (None, Some(notional.normalize())),
+    };
+    let (order_class, stop, target) = match order.kind {
+        OrderKind::WithExits { stop, target } => {
+            let class = if target.is_some() {
+                types::OrderClass::Bracket
+            } else {
+                types::OrderClass::Oto
+            };
+            (Some(class), Some(stop), target)
+        }
+        _ => (None, None, None),
     };
     types::OrderRequest {
         symbol: Some(order.symbol.to_string()),
@@ -189,18 +235,29 @@ pub(crate) fn order_request(order: &OrderRequest) -> types::OrderRequest {
             Side::Sell => OrderSide::Sell,
         }),
         order_type: Some(match order.kind {
-            OrderKind::Market => types::OrderType::Market,
+            OrderKind::Market | OrderKind::WithExits { .. } => types::OrderType::Market,
+            OrderKind::Limit { .. } => types::OrderType::Limit,
             OrderKind::Stop { .. } => types::OrderType::Stop,
             OrderKind::StopLimit { .. } => types::OrderType::StopLimit,
         }),
         stop_price: match order.kind {
-            OrderKind::Market => None,
             OrderKind::Stop { stop } | OrderKind::StopLimit { stop, .. } => Some(stop.normalize()),
+            OrderKind::Market | OrderKind::Limit { .. } | OrderKind::WithExits { .. } => None,
         },
         limit_price: match order.kind {
-            OrderKind::Market | OrderKind::Stop { .. } => None,
-            OrderKind::StopLimit { limit, .. } => Some(limit.normalize()),
+            OrderKind::StopLimit { limit, .. } | OrderKind::Limit { limit } => {
+                Some(limit.normalize())
+            }
+            OrderKind::Market | OrderKind::Stop { .. } | OrderKind::WithExits { .. } => None,
         },
+        order_class,
+        take_profit: target.map(|target| types::TakeProfit {
+            limit_price: Some(target.normalize()),
+        }),
+        stop_loss: stop.map(|stop| types::StopLoss {
+            stop_price: Some(stop.normalize()),
+            limit_price: None,
+        }),
         time_in_force: Some(match order.time_in_force {
             TimeInForce::Day => types::TimeInForce::Day,
             TimeInForce::Gtc => types::TimeInForce::Gtc,

@@ -147,6 +147,13 @@ fn is_duplicate(message: &str) -> bool {
     message.contains("client order id") && message.contains("unique")
 }
 
+/// Whether a broker's id may stand in a path: any other text could name another resource, such as
+/// all orders.
+fn is_path_safe(id: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    !id.is_empty() && id.bytes().all(plain)
+}
+
 /// A symbol within a path: the slash of a pair is escaped.
 fn path_symbol(symbol: &Symbol) -> String {
     symbol.as_str().replace('/', "%2F")
@@ -199,7 +206,7 @@ impl Broker for TradingClient {
         self.orders(&[
             ("status", "open"),
             ("limit", ORDERS_MAX),
-            ("nested", "false"),
+            ("nested", "true"),
         ])
         .await
     }
@@ -215,11 +222,11 @@ impl Broker for TradingClient {
             ("status", "closed"),
             ("limit", ORDERS_MAX),
             ("direction", "desc"),
-            ("nested", "false"),
+            ("nested", "true"),
             ("symbols", symbols.as_str()),
         ];
         let mut orders = self.orders(&query).await?;
-        // Held legs of groups are listed as closed although they are not over.
+        // Held exits of orders are listed as closed although they are not over.
         orders.retain(|order| order.symbol == *symbol && order.status.is_terminal());
         Ok(orders)
     }
@@ -229,7 +236,7 @@ impl Broker for TradingClient {
             ("status", "closed"),
             ("limit", ORDERS_MAX),
             ("direction", "desc"),
-            ("nested", "false"),
+            ("nested", "true"),
         ];
         let (mut orders, listed) = self.listed_orders(&query).await?;
         orders.retain(|order| order.status.is_terminal());
@@ -248,9 +255,18 @@ impl Broker for TradingClient {
             .http
             .find("/v2/orders:by_client_order_id", &query)
             .await?;
-        order
-            .map(|order| convert::order(&order, &self.known_pairs()))
-            .transpose()
+        let Some(mut order) = order else {
+            return Ok(None);
+        };
+        let untold = order.legs.as_ref().is_none_or(Vec::is_empty);
+        let made_by_us = id.as_str().starts_with(ClientOrderId::PREFIX);
+        if made_by_us && untold && convert::has_exits(&order) && is_path_safe(&order.id) {
+            // Only the look-up by the broker's own id is documented to tell the exits.
+            let path = format!("/v2/orders/{}", order.id);
+            order = self.http.read(&path, &[("nested", "true")]).await?;
+        }
+        convert::order(&order, &self.known_pairs())
+            .map(Some)
             .map_err(|error| self.unreadable(error))
     }
 
@@ -274,9 +290,7 @@ impl Broker for TradingClient {
     }
 
     async fn cancel(&self, broker_order_id: &str) -> Result<(), BrokerError> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        if broker_order_id.is_empty() || !broker_order_id.bytes().all(plain) {
-            // Any other text in the path could name another resource, such as all orders.
+        if !is_path_safe(broker_order_id) {
             return Err(BrokerError::Unreadable(
                 "this is not an order id".to_owned(),
             ));

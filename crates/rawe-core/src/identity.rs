@@ -151,6 +151,12 @@ impl ClientOrderId {
             .then(|| Self(text.to_owned()))
     }
 
+    /// The id that the broker made for an exit of an order of ours. It says nothing of whose it is:
+    /// only the broker's word on the order it belongs to does.
+    pub fn of_leg(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The id's text.
     pub fn as_str(&self) -> &str {
         &self.0

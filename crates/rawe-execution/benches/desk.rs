@@ -204,6 +204,7 @@ fn fill(desk: &mut Desk, sent: &[DeskEffect]) -> Vec<DeskEffect> {
         submitted_at: Some(now()),
         filled_at: Some(now()),
         updated_at: Some(now()),
+        legs: Vec::new(),
     };
     let event = DeskEvent::Submitted {
         id: order.client_order_id.clone(),

@@ -59,6 +59,26 @@ pub enum OrderKind {
         #[serde(with = "rust_decimal::serde::str")]
         limit: Decimal,
     },
+    /// At the limit or better. Only as a leg: the exit of an order at its target.
+    Limit {
+        /// USD a unit.
+        #[serde(with = "rust_decimal::serde::str")]
+        limit: Decimal,
+    },
+    /// At the market's, and once all of it is filled the broker works its exits, orders of their
+    /// own: Alpaca's `bracket`, and `oto` without a target. Whole shares only.
+    WithExits {
+        /// Where the position is left at a loss, USD a unit.
+        #[serde(with = "rust_decimal::serde::str")]
+        stop: Decimal,
+        /// Where it is left at a profit, USD a unit.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            with = "rust_decimal::serde::str_option"
+        )]
+        target: Option<Decimal>,
+    },
 }
 
 /// An order, as it goes to the broker.
@@ -131,6 +151,19 @@ pub struct OrderReport {
     pub filled_at: Option<Timestamp>,
     /// When it last changed, broker time.
     pub updated_at: Option<Timestamp>,
+    /// Its exits, where the broker told them with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub legs: Vec<Leg>,
+}
+
+/// An exit that the broker made of an order of ours ([`OrderKind::WithExits`]): an order of its own
+/// with ids of the broker's making.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leg {
+    /// A stop, or a limit at the target.
+    pub kind: OrderKind,
+    /// How it stands; one that waits for its entry is working.
+    pub report: OrderReport,
 }
 
 /// What came of sending an order. Nothing maps a doubt to `Rejected`.

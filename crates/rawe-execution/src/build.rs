@@ -99,7 +99,7 @@ pub fn build_resting(
     let fits = match kind {
         OrderKind::Stop { .. } => asset.class == AssetClass::UsEquity,
         OrderKind::StopLimit { .. } => asset.class == AssetClass::Crypto,
-        OrderKind::Market => false,
+        OrderKind::Market | OrderKind::Limit { .. } | OrderKind::WithExits { .. } => false,
     };
     let whole = asset.class == AssetClass::UsEquity;
     let rounded = round_down(quantity.abs(), asset, whole);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rawe_core::{ClientOrderId, DecisionId, Purpose, Symbol};
 
-use crate::broker::OrderReport;
+use crate::broker::{Leg, OrderReport};
 
 /// Our latest terminal order for `asset` and `purpose`, as the broker reports it in
 /// `closed_orders`: the predecessor from which the next decision's id is derived.
@@ -49,21 +49,33 @@ pub fn latest_of_purpose(
     latest.map(|((_, id), _)| id.clone())
 }
 
-/// The orders of the broker's list that this deployment made, each with its purpose: those the
-/// journal knows (`known`), and those whose ids follow from each other by the deployment's name,
-/// so that a lost journal does not disown a position.
+/// An order that this deployment made, or an exit that the broker made of one.
+#[derive(Clone, Copy, Debug)]
+pub struct OurOrder<'a> {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// As the broker reports it.
+    pub report: &'a OrderReport,
+    /// For an exit: the order it is an exit of, and its own kind.
+    pub leg_of: Option<(&'a OrderReport, &'a Leg)>,
+}
+
+/// The orders of the broker's list that this deployment made, each with its decision and purpose:
+/// those the journal knows (`known`), and those whose ids follow from each other by the
+/// deployment's name, so that a lost journal does not disown a position. Exits told with an order
+/// are of its decision.
 pub fn our_orders<'a>(
     deployment: &str,
     asset: &Symbol,
     orders: &'a [OrderReport],
     known: &[(Purpose, ClientOrderId)],
-) -> Vec<(Purpose, DecisionId, &'a OrderReport)> {
+) -> Vec<(DecisionId, OurOrder<'a>)> {
     let by_id: HashMap<&str, &OrderReport> = orders
         .iter()
         .filter(|order| order.symbol == *asset)
         .map(|order| (order.client_order_id.as_str(), order))
         .collect();
-    let mut found: BTreeMap<String, (Purpose, DecisionId, &OrderReport)> = BTreeMap::new();
+    let mut found: BTreeMap<String, (DecisionId, OurOrder<'a>)> = BTreeMap::new();
     for purpose in [Purpose::Open, Purpose::Close, Purpose::Stop] {
         let seeds = known.iter().filter(|(of, _)| *of == purpose);
         let seeds = seeds.map(|(_, id)| Some(id.clone())).chain([None]);
@@ -72,11 +84,24 @@ pub fn our_orders<'a>(
             loop {
                 let id = DecisionId::derive(deployment, asset, purpose, predecessor.as_ref());
                 let order_id = id.client_order_id();
-                let Some(order) = by_id.get(order_id.as_str()) else {
+                let Some(report) = by_id.get(order_id.as_str()).copied() else {
                     break;
                 };
-                let entry = (purpose, id, *order);
-                if found.insert(order_id.to_string(), entry).is_some() {
+                let order = OurOrder {
+                    purpose,
+                    report,
+                    leg_of: None,
+                };
+                let legs = report.legs.iter().map(|leg| {
+                    let order = OurOrder {
+                        purpose: Purpose::Stop,
+                        report: &leg.report,
+                        leg_of: Some((report, leg)),
+                    };
+                    (leg.report.client_order_id.clone(), (id.clone(), order))
+                });
+                found.extend(legs);
+                if found.insert(order_id.to_string(), (id, order)).is_some() {
                     break;
                 }
                 predecessor = Some(order_id);

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::broker::{
-    Account, Amount, AssetInfo, BrokerClock, OrderKind, OrderRequest, PositionReport,
+    Account, Amount, AssetInfo, BrokerClock, OrderKind, OrderRequest, PositionReport, TimeInForce,
 };
 use crate::build::{ORDER_NOTIONAL_MIN, OrderIntentInput, build_order, build_resting};
 use crate::journal::Intent;
@@ -112,6 +112,19 @@ impl ApprovedOrder {
         self.reserved
     }
 
+    /// Lets an opening in whole shares of a stock bring its exits along. The broker gives them its
+    /// time in force, so it has to be one that outlives the day. Any other order stays as it is.
+    pub(crate) fn with_exits(mut self, exits: OrderKind) -> Self {
+        let stock = self.request.symbol.class() == AssetClass::UsEquity;
+        let whole = matches!(self.request.amount, Amount::Quantity(q) if q.fract().is_zero());
+        let plain = self.request.kind == OrderKind::Market && self.purpose == Purpose::Open;
+        if stock && whole && plain {
+            self.request.kind = exits;
+            self.request.time_in_force = TimeInForce::Gtc;
+        }
+        self
+    }
+
     /// The order as it will be sent.
     pub fn request(&self) -> &OrderRequest {
         &self.request
@@ -141,6 +154,7 @@ impl ApprovedOrder {
             order: self.request,
             decided_at,
             void_after: self.void_after,
+            leg_of: None,
         }
     }
 }

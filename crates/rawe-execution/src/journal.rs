@@ -25,6 +25,9 @@ pub struct Intent {
     pub decided_at: Timestamp,
     /// Market time after which it must not be sent any more.
     pub void_after: Timestamp,
+    /// The order of ours of which the broker made this one as an exit: it was never sent by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leg_of: Option<ClientOrderId>,
 }
 
 /// How an intent ended. An intent without an end is resolved at start by asking the broker.

@@ -6,12 +6,13 @@
 //! [`Action`]s and answers with [`Event`]s; waiting is given as a duration, because a replay's
 //! market time stands still while an order is looked up.
 
+mod comparing;
+
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use rawe_core::{DecisionId, RoundOutcome, Timestamp};
 
-use crate::broker::{Amount, BrokerError, OrderReport, OrderStatus, SubmitOutcome};
+use crate::broker::{BrokerError, Leg, OrderKind, OrderReport, OrderStatus, SubmitOutcome};
 use crate::gate::ApprovedOrder;
 use crate::journal::{Intent, Resolution};
 use crate::tracker::OrderTracker;
@@ -25,8 +26,8 @@ const POLL_WAIT_FIRST_MS: u64 = 50;
 const POLL_WAIT_MAX_MS: u64 = 5_000;
 /// A working order that the broker no longer finds this often in a row is over.
 const VANISHED_MAX: u32 = 20;
-/// An order older than the decision by more than this was not made for it.
-const AGE_TOLERANCE_MIN_SECS: i64 = 60;
+/// After so many reports of an order that has filled and whose exits are not told, it has none.
+const LEGLESS_MAX: u32 = 60;
 
 /// What the shell did, and what came of it.
 #[derive(Clone, Debug)]
@@ -41,6 +42,24 @@ pub enum Event {
     LookedUp(Result<Option<OrderReport>, BrokerError>),
     /// The broker said something of the order unasked.
     Pushed(Box<OrderReport>),
+}
+
+impl Event {
+    /// The exits that the broker told with an order, and its own id of that order.
+    pub(crate) fn legs_told(&self) -> Option<(String, Vec<Leg>)> {
+        let (Self::Pushed(report) | Self::Sent(SubmitOutcome::Accepted(report))) = self else {
+            let Self::LookedUp(Ok(Some(report))) = self else {
+                return None;
+            };
+            return legs_of(report);
+        };
+        legs_of(report)
+    }
+}
+
+fn legs_of(report: &OrderReport) -> Option<(String, Vec<Leg>)> {
+    let told = !report.legs.is_empty();
+    told.then(|| (report.broker_order_id.clone(), report.legs.clone()))
 }
 
 /// What the shell has to do, in this order. The last one of a batch awaits an event or ends.
@@ -120,6 +139,8 @@ pub struct Submission {
     doubt: String,
     tracker: Option<OrderTracker>,
     end: Option<End>,
+    legs_told: bool,
+    legless: u32,
 }
 
 impl Submission {
@@ -154,6 +175,8 @@ impl Submission {
             doubt: String::new(),
             tracker: None,
             end: None,
+            legs_told: false,
+            legless: 0,
         }
     }
 
@@ -182,6 +205,12 @@ impl Submission {
     pub fn differs_in_size(&self) -> bool {
         self.report()
             .is_some_and(|report| !self.is_same_size(report))
+    }
+
+    /// Whether the broker makes exits of this order and has not told them yet. Until it has, the
+    /// order is under way, also when it has filled.
+    pub(crate) fn awaits_legs(&self) -> bool {
+        matches!(self.intent.order.kind, OrderKind::WithExits { .. }) && !self.legs_told
     }
 
     /// The intent.
@@ -401,8 +430,9 @@ impl Submission {
     }
 
     /// Merges a report of this order.
-    fn take(&mut self, report: OrderReport) -> Vec<Action> {
+    fn take(&mut self, mut report: OrderReport) -> Vec<Action> {
         let mut actions = Vec::new();
+        self.legs_told |= !std::mem::take(&mut report.legs).is_empty();
         let is_new = if let Some(tracker) = &mut self.tracker {
             tracker.apply(&report).is_ok_and(|change| change.is_new)
         } else {
@@ -420,7 +450,10 @@ impl Submission {
         if is_new {
             actions.push(Action::RecordReport(merged.clone()));
         }
-        if merged.status.is_terminal() {
+        // What has not filled at all leaves no exits.
+        let legless = self.awaits_legs() && !merged.filled_quantity.is_zero();
+        self.legless += u32::from(legless && merged.status.is_terminal());
+        if merged.status.is_terminal() && (!legless || self.legless > LEGLESS_MAX) {
             self.phase = Phase::Ended;
             self.end = Some(End::Terminal(merged.clone()));
             actions.push(Action::Resolve(Resolution::Terminal(merged)));
@@ -456,35 +489,5 @@ impl Submission {
             Action::Resolve(Resolution::NeverSent { reason }),
             Action::Finish,
         ]
-    }
-
-    /// Whether an acceptance is about what was just sent. A different amount does not make it
-    /// another order: the broker answered this very request under an id that it takes once, and
-    /// to doubt it would send the order again. It is noticed by [`Submission::differs_in_size`].
-    fn is_answer(&self, report: &OrderReport) -> bool {
-        let order = &self.intent.order;
-        report.client_order_id == order.client_order_id.as_str()
-            && report.symbol == order.symbol
-            && report.side == order.side
-    }
-
-    /// A broker that echoes no amount leaves nothing to compare.
-    fn is_same_size(&self, report: &OrderReport) -> bool {
-        match self.intent.order.amount {
-            _ if report.notional.is_none() && report.quantity.is_none() => true,
-            Amount::Notional(notional) => report.notional == Some(notional),
-            Amount::Quantity(quantity) => report.quantity == Some(quantity),
-        }
-    }
-
-    /// Whether an order found under our id is of this intent: id, symbol, side, size, and not of an
-    /// earlier decision that had the same id.
-    pub(crate) fn is_same_order(&self, report: &OrderReport) -> bool {
-        let tolerance = (self.intent.void_after - self.intent.decided_at)
-            .max(TimeDelta::seconds(AGE_TOLERANCE_MIN_SECS));
-        let recent = report
-            .submitted_at
-            .is_none_or(|submitted| submitted + tolerance >= self.intent.decided_at);
-        self.is_answer(report) && self.is_same_size(report) && recent
     }
 }

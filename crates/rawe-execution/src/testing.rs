@@ -6,6 +6,7 @@
 
 mod asking;
 mod driver;
+mod groups;
 mod memory_journal;
 
 pub use driver::DeskDriver;
@@ -137,12 +138,14 @@ impl ScriptedBroker {
         for index in 0..state.orders.len() {
             let order = &state.orders[index];
             let touched = match state.kinds[index] {
-                OrderKind::Market => false,
+                OrderKind::Market | OrderKind::WithExits { .. } => false,
+                OrderKind::Limit { limit } => (order.side == Side::Sell) == (price >= limit),
                 OrderKind::Stop { stop } | OrderKind::StopLimit { stop, .. } => {
                     (order.side == Side::Sell) == (price <= stop)
                 }
             };
-            if touched && order.symbol == *symbol && !order.status.is_terminal() {
+            let works = !order.status.is_terminal() && !state.is_held(index);
+            if touched && order.symbol == *symbol && works {
                 state.fill(index, Decimal::ONE, OrderStatus::Filled);
             }
         }
@@ -251,7 +254,7 @@ impl ScriptedBroker {
     pub fn fill_working(&self) {
         let mut state = self.state();
         for index in 0..state.orders.len() {
-            if !state.orders[index].status.is_terminal() {
+            if !state.orders[index].status.is_terminal() && !state.is_leg(index) {
                 state.fill(index, Decimal::ONE, OrderStatus::Filled);
             }
         }
@@ -261,7 +264,7 @@ impl ScriptedBroker {
     pub fn fill_working_market(&self) {
         let mut state = self.state();
         for index in 0..state.orders.len() {
-            let market = state.kinds[index] == OrderKind::Market;
+            let market = is_market(state.kinds[index]);
             if market && !state.orders[index].status.is_terminal() {
                 state.fill(index, Decimal::ONE, OrderStatus::Filled);
             }
@@ -281,6 +284,10 @@ impl ScriptedBroker {
         }
         Ok(read(&mut state))
     }
+}
+
+fn is_market(kind: OrderKind) -> bool {
+    matches!(kind, OrderKind::Market | OrderKind::WithExits { .. })
 }
 
 impl BrokerState {
@@ -304,9 +311,12 @@ impl BrokerState {
             submitted_at: now,
             filled_at: None,
             updated_at: now,
+            legs: Vec::new(),
         });
         self.kinds.push(order.kind);
-        self.orders.len() - 1
+        let index = self.orders.len() - 1;
+        self.make_legs(index, order.kind);
+        index
     }
 
     /// Adds units to a position.
@@ -364,18 +374,17 @@ impl BrokerState {
         let value = newly * price;
         self.account.cash += if buys { -value } else { value - value * rate };
         self.hold(&symbol, units);
+        self.follow_group(index);
     }
 
     /// Fills at once if the market is open, and reports.
     fn execute(&mut self, order: &OrderRequest) -> OrderReport {
         let index = self.take(order);
-        if order.kind != OrderKind::Market {
-            return self.orders[index].clone();
-        }
-        if self.clock.is_open || order.symbol.class() == AssetClass::Crypto {
+        let open = self.clock.is_open || order.symbol.class() == AssetClass::Crypto;
+        if is_market(order.kind) && open {
             self.fill(index, Decimal::ONE, OrderStatus::Filled);
         }
-        self.orders[index].clone()
+        self.nested(index)
     }
 
     fn submit(&mut self, order: &OrderRequest) -> SubmitOutcome {
@@ -395,12 +404,12 @@ impl BrokerState {
             Some(SubmitFault::Refuse(rejection)) => SubmitOutcome::Rejected(rejection),
             Some(SubmitFault::StaysWorking) => {
                 let index = self.take(order);
-                SubmitOutcome::Accepted(Box::new(self.orders[index].clone()))
+                SubmitOutcome::Accepted(Box::new(self.nested(index)))
             }
             Some(SubmitFault::PartThenCanceled(fraction)) => {
                 let index = self.take(order);
                 self.fill(index, fraction, OrderStatus::Canceled);
-                SubmitOutcome::Accepted(Box::new(self.orders[index].clone()))
+                SubmitOutcome::Accepted(Box::new(self.nested(index)))
             }
             Some(SubmitFault::LostAfter) => {
                 self.execute(order);
@@ -432,28 +441,14 @@ impl Broker for ScriptedBroker {
     }
 
     async fn open_orders(&self) -> Result<Vec<OrderReport>, BrokerError> {
-        self.answer(|state| {
-            state
-                .orders
-                .iter()
-                .filter(|o| !o.status.is_terminal())
-                .cloned()
-                .collect()
-        })
+        self.answer(|state| state.listed(|o| !o.status.is_terminal()))
     }
 
     async fn closed_orders(&self, symbol: &Symbol) -> Result<Vec<OrderReport>, BrokerError> {
-        self.answer(|state| {
-            let ended = |o: &&OrderReport| o.symbol == *symbol && o.status.is_terminal();
-            state
-                .orders
-                .iter()
-                .rev()
-                .filter(ended)
-                .take(500)
-                .cloned()
-                .collect()
-        })
+        match self.ask(&Question::ClosedOrders(symbol.clone()))? {
+            Answer::Orders(orders) => Ok(orders),
+            other => Err(BrokerError::Unreadable(format!("{other:?}"))),
+        }
     }
 
     async fn past_orders(&self) -> Result<PastOrders, BrokerError> {

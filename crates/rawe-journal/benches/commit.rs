@@ -82,6 +82,7 @@ fn pair() -> [JournalEntry; 2] {
         },
         decided_at: round.closed,
         void_after: round.closed + TimeDelta::seconds(60),
+        leg_of: None,
     };
     [
         JournalEntry::Round(Box::new(round)),

@@ -65,6 +65,8 @@ bugs! {
     HourlyCapIgnored, "hourly-cap-ignored", "Any number of positions is opened an hour.";
     AlwaysOpen, "always-open", "The market counts as open at night.";
     SkewIgnored, "skew-ignored", "A broker's clock far from ours is not noticed.";
+    LegsForgotten, "legs-forgotten", "A restart forgets the exits that rest at the broker.";
+    LegFillDropped, "leg-fill-dropped", "What an exit at the broker fills is not booked.";
     ForeignIsOurs, "foreign-is-ours", "Closings sell what somebody else holds.";
 }
 
@@ -313,8 +315,15 @@ impl Engine {
                 report.filled_quantity = Decimal::ZERO;
                 report.filled_average_price = None;
             }
+            Bug::LegFillDropped if ClientOrderId::parse_ours(&report.client_order_id).is_none() => {
+                report.filled_quantity = Decimal::ZERO;
+                report.filled_average_price = None;
+            }
             Bug::LateReportRevives if gone => report.status = OrderStatus::Working,
             _ => {}
+        }
+        for leg in &mut report.legs {
+            Self::twist_report(bug, &mut leg.report);
         }
     }
 
@@ -371,6 +380,9 @@ impl Engine {
 fn twist_history(bug: Bug, mut history: Vec<JournalEntry>) -> Vec<JournalEntry> {
     match bug {
         Bug::HaltForgotten => history.retain(|entry| !matches!(entry, JournalEntry::Control(_))),
+        Bug::LegsForgotten => history.retain(
+            |entry| !matches!(entry, JournalEntry::Intent(intent) if intent.leg_of.is_some()),
+        ),
         Bug::IntentsForgotten => history.retain(|entry| !matches!(entry, JournalEntry::Intent(_))),
         _ => {}
     }

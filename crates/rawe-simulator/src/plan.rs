@@ -23,6 +23,7 @@ pub(crate) mod part {
     pub(crate) const CRASHES: u64 = 8;
     pub(crate) const MARKET: u64 = 9;
     pub(crate) const TIES: u64 = 10;
+    pub(crate) const EXITS: u64 = 11;
 }
 
 /// How likely each fault is, each time it could happen; 0 is off.
@@ -157,6 +158,10 @@ pub struct Plan {
     pub faultless: bool,
     /// The exit at a target, as a part of the entry price.
     pub target: Option<f64>,
+    /// Whether openings in whole shares bring their exits along.
+    pub bracket_orders: bool,
+    /// Whether no stock can be bought in fractions.
+    pub whole_shares: bool,
 }
 
 /// Days around which runs begin: ordinary ones, both changes of daylight saving, half days,
@@ -193,6 +198,10 @@ impl Plan {
         let skew = TimeDelta::milliseconds(if faultless { 0 } else { skew });
         let skew_comes = dice.chance(0.5);
         let size = dice.between(500, 20_000);
+        // Drawn apart: the worlds without them are as they were before there were any.
+        let mut apart = Dice::new(seed, part::EXITS);
+        let bracket_orders = apart.chance(0.4);
+        let target = (bracket_orders && apart.chance(0.4)).then_some(0.02);
         let room = |dice: &mut Dice, low: f64, high: f64| {
             let usd = dice.magnitude(low, high).round();
             Decimal::from_f64(usd).unwrap_or_default()
@@ -228,7 +237,9 @@ impl Plan {
             resumed_at_end: dice.chance(0.85),
             crash_at_end: !faultless && dice.chance(0.3),
             faultless,
-            target: dice.chance(0.2).then_some(0.02),
+            target: dice.chance(0.2).then_some(0.02).or(target),
+            bracket_orders,
+            whole_shares: bracket_orders && apart.chance(0.6),
             faults,
         }
     }

@@ -59,6 +59,7 @@ pub fn settings(plan: &Plan) -> Result<(CollectiveSettings, WrongSettings), Vec<
             limits: limits(plan),
             exits: ExitRules {
                 target: plan.target,
+                bracket_orders: plan.bracket_orders,
                 ..ExitRules::default()
             },
             new_positions_per_hour: plan.new_positions_per_hour as usize,
@@ -79,7 +80,7 @@ fn limits(plan: &Plan) -> RiskLimits {
 }
 
 /// What is traded: each of Alpaca's kinds once.
-pub fn listed(now: Timestamp) -> Vec<Listed> {
+pub fn listed(now: Timestamp, whole_shares: bool) -> Vec<Listed> {
     let cents = |cents: i64| Decimal::new(cents, 2);
     let micro = Some(Decimal::new(1, 6));
     let kinds = [
@@ -102,7 +103,7 @@ pub fn listed(now: Timestamp) -> Vec<Listed> {
                         class: symbol.class(),
                         symbol,
                         tradable,
-                        fractionable,
+                        fractionable: fractionable && (crypto || !whole_shares),
                         shortable,
                         quantity_min: increment.filter(|_| crypto),
                         quantity_increment: increment,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rawe_collective::{CollectiveSettings, Input};
 use rawe_core::{ClientOrderId, Purpose, RoundRecord, RoundVote, Symbol, Timestamp};
 use rawe_execution::TradingState;
-use rawe_execution::broker::SubmitOutcome;
+use rawe_execution::broker::{OrderReport, SubmitOutcome};
 use rawe_execution::desk::{Answer, Control, ControlSource, DeskEvent, Question};
 use rawe_execution::journal::{ControlRecord, Intent, JournalEntry, PositionRecord, Resolution};
 
@@ -209,6 +209,9 @@ impl Witness {
     fn on_event(&mut self, event: &DeskEvent, now: Timestamp) {
         match event {
             DeskEvent::Submitted { id, outcome } => {
+                if let SubmitOutcome::Accepted(report) = outcome {
+                    self.know_report(report);
+                }
                 let known = match outcome {
                     SubmitOutcome::Accepted(_) | SubmitOutcome::Duplicate(_) => Known::Taken,
                     SubmitOutcome::Rejected(_) => Known::Refused,
@@ -220,9 +223,7 @@ impl Witness {
                 self.know(id, known);
             }
             DeskEvent::OrderUpdate(report) => {
-                if let Some(id) = ClientOrderId::parse_ours(&report.client_order_id) {
-                    self.know(&id, Known::Taken);
-                }
+                self.know_report(report);
             }
             DeskEvent::NotCommitted(..) => self.heard.journal_broken = true,
             DeskEvent::Answered {
@@ -252,9 +253,7 @@ impl Witness {
             Answer::Positions(_) => self.heard.positions = Some(now),
             Answer::Orders(orders) => {
                 for order in orders {
-                    if let Some(id) = ClientOrderId::parse_ours(&order.client_order_id) {
-                        self.know(&id, Known::Taken);
-                    }
+                    self.know_report(order);
                 }
                 if *question == Question::OpenOrders {
                     self.heard.open_orders = true;
@@ -269,8 +268,20 @@ impl Witness {
                     };
                     self.know(id, known);
                 }
+                if let Some(report) = found {
+                    self.know_report(report);
+                }
             }
             _ => {}
+        }
+    }
+
+    /// The broker has told an order, and maybe its exits.
+    fn know_report(&mut self, report: &OrderReport) {
+        let legs = report.legs.iter().map(|leg| &leg.report);
+        for report in [report].into_iter().chain(legs) {
+            let id = ClientOrderId::of_leg(&report.client_order_id);
+            self.know(&id, Known::Taken);
         }
     }
 

@@ -26,6 +26,7 @@ fn intent() -> Intent {
         decision_id,
         decided_at: now,
         void_after: now + chrono::TimeDelta::seconds(60),
+        leg_of: None,
     }
 }
 

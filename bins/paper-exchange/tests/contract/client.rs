@@ -3,7 +3,7 @@
 use rawe_alpaca::{DataClient, NewsQuery, Settings, TradingClient};
 use rawe_core::{ClientOrderId, DecisionId, Purpose, Symbol, Timeframe};
 use rawe_execution::broker::{
-    Amount, Broker, OrderRequest, OrderStatus, Side, SubmitOutcome, TimeInForce,
+    Amount, Broker, OrderKind, OrderRequest, OrderStatus, Side, SubmitOutcome, TimeInForce,
 };
 use rust_decimal::Decimal;
 use secrecy::SecretString;
@@ -33,7 +33,7 @@ fn request(name: &str, side: Side, amount: Amount, deployment: &str) -> OrderReq
         } else {
             TimeInForce::Day
         },
-        kind: rawe_execution::broker::OrderKind::Market,
+        kind: OrderKind::Market,
     }
 }
 
@@ -122,6 +122,54 @@ async fn the_broker_tells_taken_duplicate_and_refused_orders_apart() {
             .len(),
         1
     );
+    exchange.stop().await;
+}
+
+#[tokio::test]
+async fn exits_of_an_opening_are_told_wherever_they_are_looked_for() {
+    let exchange = Exchange::start(OPEN).await;
+    let broker = TradingClient::new(&settings(&exchange)).unwrap();
+    let mut opening = request(
+        "AAPL",
+        Side::Buy,
+        Amount::Quantity(Decimal::TEN),
+        "with-exits",
+    );
+    let (stop, target) = (Decimal::from(80), Decimal::from(150));
+    opening.time_in_force = TimeInForce::Gtc;
+    opening.kind = OrderKind::WithExits {
+        stop,
+        target: Some(target),
+    };
+    let SubmitOutcome::Accepted(taken) = broker.submit(&opening).await else {
+        panic!("not accepted")
+    };
+    assert_eq!(taken.status, OrderStatus::Filled);
+    let kinds: Vec<OrderKind> = taken.legs.iter().map(|leg| leg.kind).collect();
+    let limit = target;
+    assert_eq!(
+        kinds,
+        [OrderKind::Limit { limit }, OrderKind::Stop { stop }]
+    );
+    let found = broker.order_by_client_id(&opening.client_order_id).await;
+    assert_eq!(found.unwrap().unwrap().legs.len(), 2);
+    let closed = broker.closed_orders(&symbol("AAPL")).await.unwrap();
+    assert_eq!(closed.len(), 1);
+    assert_eq!(closed[0].legs.len(), 2);
+    let past = broker.past_orders().await.unwrap();
+    assert_eq!((past.orders.len(), past.complete), (1, true));
+    let open = broker.open_orders().await.unwrap();
+    let profit = &taken.legs[0].report;
+    assert_eq!(open.len(), 1, "the other one is held");
+    assert_eq!(open[0].client_order_id, profit.client_order_id);
+
+    let loss = &taken.legs[1].report;
+    let by_id = ClientOrderId::of_leg(&loss.client_order_id);
+    let found = broker.order_by_client_id(&by_id).await.unwrap().unwrap();
+    assert_eq!(found.status, OrderStatus::Working);
+    broker.cancel(&profit.broker_order_id).await.unwrap();
+    let found = broker.order_by_client_id(&by_id).await.unwrap().unwrap();
+    assert_eq!(found.status, OrderStatus::Canceled, "with the other one");
     exchange.stop().await;
 }
 

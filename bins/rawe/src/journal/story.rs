@@ -165,10 +165,21 @@ pub(super) fn order_story(order: &JournalOrder) -> Vec<String> {
             intent.order.symbol,
             kind_text(intent.order.kind)
         ),
-        format!(
-            "  {}  on record before it was sent (void after {})",
-            time_text(intent.decided_at),
-            time_text(intent.void_after)
+        intent.leg_of.as_ref().map_or_else(
+            || {
+                format!(
+                    "  {}  on record before it was sent (void after {})",
+                    time_text(intent.decided_at),
+                    time_text(intent.void_after)
+                )
+            },
+            |opening| {
+                format!(
+                    "  {}  an exit of {opening}: the broker made it when it took that order, and \
+                     it works once all of that has filled; the end of one exit ends the other",
+                    time_text(intent.decided_at)
+                )
+            },
         ),
     ];
     let mut life: Vec<(Timestamp, String)> = Vec::new();
@@ -215,6 +226,17 @@ fn kind_text(kind: OrderKind) -> String {
             limit.normalize(),
             stop.normalize()
         ),
+        OrderKind::Limit { limit } => format!(" at ${} or better", limit.normalize()),
+        OrderKind::WithExits { stop, target } => {
+            let target = target.map_or_else(String::new, |target| {
+                format!(" or at a profit at ${}", target.normalize())
+            });
+            format!(
+                ", and once all of it has filled to leave it at a loss at ${}{target}: the broker \
+                 makes an order of its own of each",
+                stop.normalize()
+            )
+        }
     }
 }
 
@@ -270,5 +292,30 @@ pub(super) fn exit_text(reason: ExitReason) -> &'static str {
         ExitReason::GapClosed => "the gap between story and price closed",
         ExitReason::Flatten => "the operator said flatten",
         ExitReason::External => "somebody else closed it at the broker",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bracket_is_told_in_words() {
+        let (stop, limit) = (Decimal::from(80), Decimal::from(110));
+        for (target, expected) in [
+            (
+                Some(limit),
+                ", and once all of it has filled to leave it at a loss at $80 or at a profit at \
+                 $110: the broker makes an order of its own of each",
+            ),
+            (
+                None,
+                ", and once all of it has filled to leave it at a loss at $80: the broker makes an \
+                 order of its own of each",
+            ),
+        ] {
+            assert_eq!(kind_text(OrderKind::WithExits { stop, target }), expected);
+        }
+        assert_eq!(kind_text(OrderKind::Limit { limit }), " at $110 or better");
     }
 }

@@ -2,7 +2,8 @@
 
 use rawe_core::{ClientOrderId, DecisionId, Purpose};
 use rawe_execution::broker::{
-    Amount, Broker, OrderRequest, OrderStatus, Rejection, Side, SubmitOutcome, TimeInForce,
+    Amount, Broker, OrderKind, OrderRequest, OrderStatus, Rejection, Side, SubmitOutcome,
+    TimeInForce,
 };
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ fn request() -> OrderRequest {
         side: Side::Buy,
         amount: Amount::Notional("1000.10".parse().unwrap()),
         time_in_force: TimeInForce::Day,
-        kind: rawe_execution::broker::OrderKind::Market,
+        kind: OrderKind::Market,
     }
 }
 
@@ -55,6 +56,86 @@ async fn an_accepted_order_is_reported_and_the_request_is_plain() {
         "type": "market", "time_in_force": "day", "client_order_id": order_id().as_str()});
     assert_eq!(body, expected);
     assert!(seen.head.contains(super::KEY_ID) && seen.head.contains(super::SECRET_KEY));
+}
+
+/// An opening of ten shares whose exits are told with it.
+fn bracket_body(legs: bool) -> Value {
+    let leg = |number: u32, kind: &str, price: &str| {
+        json!({"id": format!("leg-{number}"), "client_order_id": format!("made-by-them-{number}"),
+            "symbol": "AAPL", "asset_class": "us_equity", "qty": "10", "filled_qty": "0",
+            "side": "sell", "type": kind, "time_in_force": "gtc", "status": "held",
+            "order_class": "bracket", format!("{kind}_price"): price, "legs": null})
+    };
+    let legs = legs.then(|| vec![leg(1, "limit", "110"), leg(2, "stop", "80.5")]);
+    json!({"id": "61e69015-8549-4bfd-b9c3-01e75843f47d", "client_order_id": order_id().as_str(),
+        "symbol": "AAPL", "asset_class": "us_equity", "qty": "10", "filled_qty": "10",
+        "filled_avg_price": "100", "side": "buy", "type": "market", "time_in_force": "gtc",
+        "status": "filled", "order_class": "bracket", "legs": legs})
+}
+
+fn with_exits(target: Option<&str>) -> OrderRequest {
+    OrderRequest {
+        amount: Amount::Quantity("10".parse().unwrap()),
+        time_in_force: TimeInForce::Gtc,
+        kind: OrderKind::WithExits {
+            stop: "80.50".parse().unwrap(),
+            target: target.map(|target| target.parse().unwrap()),
+        },
+        ..request()
+    }
+}
+
+#[tokio::test]
+async fn an_opening_with_exits_is_a_group_and_its_exits_are_read() {
+    let answers = [
+        answer(200, bracket_body(true)),
+        answer(200, bracket_body(true)),
+    ];
+    let server = Server::playing(answers).await;
+    let client = client(&server.url);
+    let SubmitOutcome::Accepted(report) = client.submit(&with_exits(Some("110.0"))).await else {
+        panic!("not accepted");
+    };
+    let limit = "110".parse().unwrap();
+    let stop = "80.5".parse().unwrap();
+    let kinds: Vec<OrderKind> = report.legs.iter().map(|leg| leg.kind).collect();
+    assert_eq!(
+        kinds,
+        [OrderKind::Limit { limit }, OrderKind::Stop { stop }]
+    );
+    let leg = &report.legs[1].report;
+    assert_eq!(leg.client_order_id, "made-by-them-2");
+    assert_eq!((leg.side, leg.status), (Side::Sell, OrderStatus::Working));
+    client.submit(&with_exits(None)).await;
+    let bodies: Vec<Value> = server
+        .seen()
+        .iter()
+        .map(|seen| serde_json::from_str(&seen.body).unwrap())
+        .collect();
+    let mut expected = json!({"symbol": "AAPL", "qty": "10", "side": "buy", "type": "market",
+        "time_in_force": "gtc", "client_order_id": order_id().as_str(), "order_class": "bracket",
+        "take_profit": {"limit_price": "110"}, "stop_loss": {"stop_price": "80.5"}});
+    assert_eq!(bodies[0], expected);
+    expected["order_class"] = json!("oto");
+    expected.as_object_mut().unwrap().remove("take_profit");
+    assert_eq!(bodies[1], expected);
+}
+
+#[tokio::test]
+async fn exits_that_a_look_up_does_not_tell_are_asked_for() {
+    let answers = [
+        answer(200, bracket_body(false)),
+        answer(200, bracket_body(true)),
+    ];
+    let server = Server::playing(answers).await;
+    let client = client(&server.url);
+    let found = client.order_by_client_id(&order_id()).await.unwrap();
+    assert_eq!(found.unwrap().legs.len(), 2);
+    let id = "61e69015-8549-4bfd-b9c3-01e75843f47d";
+    assert_eq!(
+        server.lines()[1],
+        format!("GET /v2/orders/{id}?nested=true")
+    );
 }
 
 #[tokio::test]

@@ -182,7 +182,7 @@ async fn listings_keep_only_what_they_promise() {
         .collect();
     assert_eq!(ids, ["1", "4"]);
     assert_eq!(client.open_orders().await.unwrap().len(), 1);
-    let expected = "GET /v2/orders?status=closed&limit=500&direction=desc&nested=false\
+    let expected = "GET /v2/orders?status=closed&limit=500&direction=desc&nested=true\
                     &symbols=BTC%2FUSD%2CBTCUSD";
     assert_eq!(server.lines()[0], expected);
 }

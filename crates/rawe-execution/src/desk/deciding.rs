@@ -166,12 +166,12 @@ impl Desk {
         if purpose == Purpose::Open && self.is_unclear(&asset, now) {
             return Err(OrderRefusal::Unreconciled);
         }
-        if let Some(stop) = self.resting_stop(&asset) {
+        if self.resting_stop(&asset).is_some() {
             if purpose == Purpose::Open {
                 return Err(OrderRefusal::InFlight(asset));
             }
             // Its end wakes this decision; it may have filled by then.
-            self.want_cancel(&stop);
+            self.cancel_resting(&asset);
             return Ok(None);
         }
         if purpose == Purpose::Close {
@@ -293,7 +293,8 @@ impl Desk {
             decision: &input,
             void_after: decision.void_after,
         };
-        self.gate.check(&gate_input)
+        let approved = self.gate.check(&gate_input)?;
+        Ok(self.with_exits(approved, decision.direction))
     }
 
     /// How much of a position a closing may take. Where all of it is ours, the broker knows better

@@ -44,7 +44,9 @@ impl Desk {
         match end {
             Some(End::Terminal(report)) => {
                 self.view.reservation_known(id, self.sequence, false);
-                self.extend_chain(&asset, order.purpose(), id);
+                if order.leg_of().is_none() {
+                    self.extend_chain(&asset, order.purpose(), id);
+                }
                 self.on_terminal(order, *report, now);
             }
             Some(other) => {
@@ -155,6 +157,7 @@ impl Desk {
         );
         // It has no end on record any more until it has one.
         self.entries.push(JournalEntry::Intent(intent.clone()));
+        let legs = (report.broker_order_id.clone(), report.legs.clone());
         let (submission, actions) = Submission::adopt(intent, report);
         let mut order =
             LiveOrder::new(submission, before.direction).resumed(Decimal::ZERO, Decimal::ZERO);
@@ -167,6 +170,7 @@ impl Desk {
         self.insert_order(id.clone(), asset, order);
         self.set_notional(id, before.approved_notional());
         self.perform(id, actions, now);
+        self.take_legs(id, &legs.0, legs.1, now);
         if stray {
             // What it was to protect is gone.
             self.want_cancel(id);

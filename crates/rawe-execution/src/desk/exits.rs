@@ -104,7 +104,7 @@ impl ExitRules {
 
 /// Rounds to what the broker takes: cents from one dollar on, hundredths of a cent below. A price
 /// too small for that is only watched.
-fn tick(price: Decimal) -> Decimal {
+pub(crate) fn tick(price: Decimal) -> Decimal {
     let decimals = if price >= Decimal::ONE { 2 } else { 4 };
     let rounded = price.round_dp(decimals);
     let tolerance = price / Decimal::ONE_HUNDRED;
@@ -115,7 +115,7 @@ fn tick(price: Decimal) -> Decimal {
     }
 }
 
-fn is_tick(price: Decimal) -> bool {
+pub(crate) fn is_tick(price: Decimal) -> bool {
     let decimals = if price >= Decimal::ONE { 2 } else { 4 };
     price == price.round_dp(decimals)
 }
@@ -139,9 +139,11 @@ impl Desk {
 
     /// Fixes the stop at the first fill of an opening.
     pub(crate) fn fix_stop(&mut self, asset: &Symbol) {
-        let rules = &self.settings.exits;
+        let (rules, given) = (&self.settings.exits, self.stop_given(asset));
         self.books.change(asset, |line| {
-            if line.stop_price.is_none() {
+            if line.stop_price.is_none() && given.is_some() {
+                line.stop_price = given;
+            } else if line.stop_price.is_none() {
                 line.stop_price = line.direction().and_then(|direction| {
                     rules.stop_price(line.entry_price(), direction, line.hourly_volatility)
                 });
@@ -211,8 +213,7 @@ impl Desk {
             self.exits.crossed.remove(asset);
             return;
         };
-        let stop = self.resting_stop(asset);
-        if let (ExitReason::DisasterStop, Some(stop)) = (reason, stop) {
+        if let Some(stop) = self.resting_for(asset, reason) {
             // The broker should be filling it; it is looked at, and overtaken if it does not.
             let since = self.exits.crossed.get(asset).copied();
             if since.is_none() {

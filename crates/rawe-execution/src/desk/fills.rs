@@ -138,10 +138,13 @@ impl Desk {
         let filled = order.filled;
         self.tell_filled(&order, &report);
         if purpose == Purpose::Open && !filled.is_zero() {
-            self.fix_stop_again(&asset, now);
+            if !order.has_exits() {
+                self.fix_stop_again(&asset, now);
+            }
             self.exits.unprotected.insert(asset.clone());
             self.tell_opened(&order, &report);
         }
+        self.after_opening(&order, &report);
         let closed = self.close_if_flat(&asset, &order, now);
         let position_left = self.held.contains(&asset);
         if purpose != Purpose::Open && !closed && !filled.is_zero() {
@@ -154,9 +157,13 @@ impl Desk {
         }
         if purpose != Purpose::Open && position_left {
             self.exits.unprotected.insert(asset.clone());
-            self.hold_off_exit(&asset, now);
+            if order.leg_of().is_none() || !filled.is_zero() {
+                self.hold_off_exit(&asset, now);
+            }
         }
-        if order.rests() && filled.is_zero() && !order.is_cancelling() {
+        if order.leg_of().is_some() && filled.is_zero() {
+            self.on_leg_over(&order, now);
+        } else if order.rests() && filled.is_zero() && !order.is_cancelling() {
             self.on_stop_lost(&asset, "it ended without a fill", now);
         }
         if !order.rests() || !filled.is_zero() {
@@ -181,7 +188,7 @@ impl Desk {
         let intent = by.submission.intent();
         let closes = intent.purpose != Purpose::Open;
         let reason = match intent.purpose {
-            Purpose::Stop => ExitReason::DisasterStop,
+            Purpose::Stop => by.exit_at_rest(),
             _ => by.exit.unwrap_or(ExitReason::OpposingQuorum),
         };
         let end = TradeEnd {
@@ -202,9 +209,7 @@ impl Desk {
             line.stop_price = None;
             line.trade.take()
         });
-        if let Some(stop) = self.resting_stop(asset) {
-            self.want_cancel(&stop);
-        }
+        self.cancel_resting(asset);
         let Some(trade) = trade else {
             return;
         };

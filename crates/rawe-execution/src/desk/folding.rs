@@ -10,10 +10,11 @@ use rawe_core::{
 };
 use rust_decimal::Decimal;
 
-use crate::broker::{Amount, OrderKind, OrderReport, OrderRequest, Side, TimeInForce};
+use crate::broker::{Amount, OrderReport, OrderRequest, Side, TimeInForce};
 use crate::desk::Desk;
 use crate::desk::books::{Line, OpenTrade, Origin};
 use crate::desk::deciding::{direction_of, votes_of};
+use crate::desk::legs::kind_with;
 use crate::desk::orders::LiveOrder;
 use crate::desk::rates::Rates;
 use crate::desk::reconciling::FEE_CORRECTED;
@@ -320,10 +321,11 @@ pub(crate) fn intent_of(
                 .notional
                 .map_or(Amount::Quantity(quantity), Amount::Notional),
             time_in_force: TimeInForce::Gtc,
-            kind: OrderKind::Market,
+            kind: kind_with(&order.legs),
         },
         decision_id,
         decided_at,
         void_after: decided_at + TimeDelta::seconds(60),
+        leg_of: None,
     }
 }

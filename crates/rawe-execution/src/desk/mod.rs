@@ -4,6 +4,7 @@
 //! as [`DeskEvent`]s; questions, orders, journal entries and news come out as [`DeskEffect`]s. No
 //! clock, no I/O, no waiting: a shell (or the simulator) performs the effects and answers.
 
+mod adopting;
 mod answers;
 mod books;
 mod control;
@@ -14,6 +15,7 @@ mod exits;
 mod explaining;
 mod fills;
 mod folding;
+mod legs;
 mod orders;
 mod outstanding;
 mod past;
@@ -37,6 +39,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use rawe_core::{ClientOrderId, DecisionId, Purpose, Symbol, Timestamp};
 
+use crate::broker::OrderReport;
 use crate::gate::{Gate, TradingState};
 use crate::journal::JournalEntry;
 use crate::submission::{Event as SubmissionEvent, Phase};
@@ -85,6 +88,8 @@ pub struct Desk {
     by_asset: BTreeMap<Symbol, Vec<ClientOrderId>>,
     ended: VecDeque<EndedOrder>,
     given_up: VecDeque<LiveOrder>,
+    /// News of exits that have come before those of their opening.
+    early_news: Vec<OrderReport>,
     /// Differences to the broker's positions that an order of ours may explain.
     doubts: BTreeMap<Symbol, Doubt>,
     news_flow: NewsFlow,
@@ -132,6 +137,7 @@ impl Desk {
             by_asset: BTreeMap::new(),
             ended: VecDeque::new(),
             given_up: VecDeque::new(),
+            early_news: Vec::new(),
             doubts: BTreeMap::new(),
             news_flow: NewsFlow::default(),
             held: BTreeSet::new(),
@@ -257,6 +263,7 @@ impl Desk {
 
     /// Does what has become possible.
     fn proceed(&mut self, now: Timestamp) {
+        self.take_early_news(now);
         self.proceed_starting(now);
         self.flatten(now);
         self.proceed_decisions(now);

@@ -219,8 +219,12 @@ impl Desk {
         let Some(order) = self.orders.get_mut(id) else {
             return;
         };
+        let legs = event.legs_told();
         let actions = order.submission.apply(event, now);
         self.perform(id, actions, now);
+        if let Some((broker_order_id, legs)) = legs {
+            self.take_legs(id, &broker_order_id, legs, now);
+        }
     }
 
     /// Goes on with an order of an earlier start.
@@ -334,7 +338,9 @@ impl Desk {
             return;
         }
         order.polls += 1;
-        if !self.paced && order.phase() == Phase::Working && !order.is_cancelling() {
+        let report = order.submission.report();
+        let ended = report.is_some_and(|report| report.status.is_terminal());
+        if !self.paced && order.phase() == Phase::Working && !order.is_cancelling() && !ended {
             self.plan_poll(id, after, now);
             return;
         }
@@ -383,6 +389,11 @@ impl Desk {
         if answer.is_err() {
             self.reconciliation.note_trouble(now);
         }
+        if let Ok(Some(report)) = &answer
+            && self.is_early(report, now)
+        {
+            return;
+        }
         if self.orders.contains_key(id) {
             self.step(id, Event::LookedUp(answer), now);
         } else if let Ok(report) = answer {
@@ -392,7 +403,10 @@ impl Desk {
 
     /// The broker pushed news, or a list held them.
     pub(crate) fn on_pushed(&mut self, report: OrderReport, now: Timestamp) {
-        let Some(id) = ClientOrderId::parse_ours(&report.client_order_id) else {
+        if self.is_early(&report, now) {
+            return;
+        }
+        let Some(id) = self.known_id(&report.client_order_id) else {
             if !report.filled_quantity.is_zero() {
                 // Nothing is opened on top of it before positions have been compared.
                 self.disturbed.insert(report.symbol, self.sequence);
@@ -427,7 +441,8 @@ impl Desk {
         if order.cancel != Cancel::Wanted || order.phase() != Phase::Working {
             return;
         }
-        let Some(report) = order.submission.report() else {
+        let report = order.submission.report();
+        let Some(report) = report.filter(|report| !report.status.is_terminal()) else {
             return;
         };
         let broker_order_id = report.broker_order_id.clone();
@@ -460,11 +475,18 @@ impl Desk {
             Cancel::Answered
         };
         order.polls += 1;
+        let leg = order.leg_of().is_some();
         let after = if passing { ASK_WAIT } else { Duration::ZERO };
         if let Err(error) = result {
             let fields = vec![("client_order_id", id.to_string())];
             let message = format!("the order could not be cancelled: {error}");
-            self.notice(NoticeLevel::Warn, "cancel_refused", fields, message);
+            // The end of one exit of an order ends the other.
+            let level = if leg {
+                NoticeLevel::Debug
+            } else {
+                NoticeLevel::Warn
+            };
+            self.notice(level, "cancel_refused", fields, message);
         }
         self.ask(Question::Order(id.clone()), after, true, now);
     }

@@ -12,6 +12,7 @@ use rust_decimal::Decimal;
 
 use crate::broker::{OrderReport, Side};
 use crate::desk::books::{Line, TradeEnd};
+use crate::desk::orders::LiveOrder;
 use crate::desk::{Desk, NoticeLevel, Question};
 
 /// How often the broker's side is read.
@@ -100,6 +101,11 @@ impl Reconciliation {
     /// The clock could not be asked.
     pub(crate) fn clock_failed(&mut self, now: Timestamp) {
         self.clock_due = Some(now + RETRY);
+    }
+
+    /// Whether an order of ours was among the open ones as last listed.
+    pub(crate) fn lists(&self, id: &str) -> bool {
+        self.open.contains(id)
     }
 
     pub(crate) fn begin_timer(&mut self, now: Timestamp) {
@@ -208,6 +214,7 @@ impl Desk {
         reconciliation.trouble = 0;
         self.view.failing = false;
         self.compare(false, now);
+        self.end_openings_with_session(now);
         self.look_for_late(now);
         self.watch_by_positions(now);
         self.protect_all(now);
@@ -219,10 +226,15 @@ impl Desk {
         let mut foreign: BTreeMap<Symbol, ForeignOrders> = BTreeMap::new();
         let mut open = BTreeSet::new();
         for order in orders {
-            let ours = ClientOrderId::parse_ours(&order.client_order_id);
-            if ours.is_some_and(|id| self.orders.contains_key(&id) || self.is_given_up(&id)) {
+            let ours = self.known_id(&order.client_order_id);
+            let ours =
+                ours.is_some_and(|id| self.orders.contains_key(&id) || self.is_given_up(&id));
+            if ours {
                 open.insert(order.client_order_id.clone());
                 self.on_pushed(order, now);
+                continue;
+            }
+            if self.is_early(&order, now) {
                 continue;
             }
             let others = foreign.entry(order.symbol.clone()).or_default();
@@ -319,7 +331,7 @@ impl Desk {
         let lost: Vec<ClientOrderId> = self
             .orders
             .iter()
-            .filter(|(id, order)| order.rests() && !self.reconciliation.open.contains(id.as_str()))
+            .filter(|(_, order)| order.rests() && !self.is_listed(order))
             .map(|(id, _)| id.clone())
             .collect();
         for stop in lost {
@@ -365,9 +377,8 @@ impl Desk {
         starting: bool,
         now: Timestamp,
     ) {
-        let stop = self.resting_stop(asset);
-        let stop_unseen = stop.is_some_and(|id| !self.reconciliation.open.contains(id.as_str()));
-        if self.has_order_beside_stop(asset) || stop_unseen {
+        let unseen = |order: &LiveOrder| order.rests() && !self.is_listed(order);
+        if self.has_order_beside_stop(asset) || self.orders_of(asset).any(unseen) {
             self.reconcile_soon_live(now + LAG);
             return;
         }

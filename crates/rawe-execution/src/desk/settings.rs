@@ -37,6 +37,9 @@ pub struct ExitRules {
     pub stop_limit_gap: f64,
     /// Whether the stop also rests at the broker, where the broker takes it.
     pub stop_at_broker: bool,
+    /// Whether an opening in whole shares of a stock brings its stop, and its target if there is
+    /// one, along to the broker, where they work from the instant at which all of it has filled.
+    pub bracket_orders: bool,
     /// Leave when the price has moved in favour by this part of the entry price; absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<f64>,
@@ -57,6 +60,7 @@ impl Default for ExitRules {
             stop_distance_unknown: 0.20,
             stop_limit_gap: 0.05,
             stop_at_broker: true,
+            bracket_orders: true,
             target: None,
             maximum_hold_hours: None,
             crypto_fee_bp: Decimal::from(25),

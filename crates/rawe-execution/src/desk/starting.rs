@@ -3,25 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rawe_core::{ClientOrderId, DecisionId, Fill, Purpose, Symbol, Timestamp};
-use rust_decimal::Decimal;
+use rawe_core::{ClientOrderId, Purpose, Symbol, Timestamp};
 
 use crate::broker::{BrokerError, OrderReport};
 use crate::chain::{latest_of_purpose, our_orders};
-use crate::desk::books::{Books, Line, Origin};
+use crate::desk::books::Books;
 use crate::desk::exits::ExitState;
-use crate::desk::fills::new_fill;
-use crate::desk::folding::{Folded, KnownOrder, direction_left_or_opened, intent_of, notional_of};
-use crate::desk::orders::LiveOrder;
+use crate::desk::folding::Folded;
 use crate::desk::past::Past;
 use crate::desk::polls::Polls;
 use crate::desk::reconciling::Reconciliation;
 use crate::desk::{ASK_WAIT, Chains, Desk, NoticeLevel, OrderNews, Question};
-use crate::journal::{JournalEntry, Resolution};
-use crate::submission::{Phase, Submission};
-
-/// The broker lists at most so many past orders: a longer past cannot be told.
-const CLOSED_ORDERS_MAX: usize = 500;
+use crate::journal::JournalEntry;
+use crate::submission::Phase;
 
 /// A start under way.
 #[derive(Debug, Default)]
@@ -72,6 +66,7 @@ impl Desk {
         self.by_asset.clear();
         self.ended.clear();
         self.given_up.clear();
+        self.early_news.clear();
         self.doubts.clear();
         self.held.clear();
         self.touched.clear();
@@ -169,7 +164,7 @@ impl Desk {
         self.set_chain(asset, &orders, &known);
         let deployment = &self.settings.deployment;
         let ours = our_orders(deployment, asset, &orders, &known);
-        let fills = ours.iter().map(|(_, _, order)| *order);
+        let fills = ours.iter().map(|(_, order)| order.report);
         let fills = fills.filter(|order| !order.filled_quantity.is_zero());
         let last_fill = fills.filter_map(|o| o.filled_at.or(o.updated_at)).max();
         self.books.change(asset, |line| {
@@ -180,6 +175,8 @@ impl Desk {
     /// Orders of ours that have ended since the start began.
     fn ended_of(&self, asset: &Symbol) -> impl Iterator<Item = (Purpose, ClientOrderId)> {
         let of_asset = self.ended.iter().filter(move |e| e.order.asset() == asset);
+        // The ids of exits are the broker's: none follows from them.
+        let of_asset = of_asset.filter(|ended| ended.order.leg_of().is_none());
         of_asset.map(|ended| (ended.order.purpose(), ended.order.id().clone()))
     }
 
@@ -329,149 +326,6 @@ impl Desk {
         self.tell_state();
         self.finish_all_wanted(now);
         self.ask_now(Question::PastOrders, now);
-    }
-
-    /// Fills of ours that the broker tells and the journal does not: it was lost, or stopped short.
-    fn adopt_past(
-        &mut self,
-        asset: &Symbol,
-        orders: &[OrderReport],
-        known: &[(Purpose, ClientOrderId)],
-        folded: &Folded,
-        now: Timestamp,
-    ) {
-        let deployment = self.settings.deployment.clone();
-        let mut ours = our_orders(&deployment, asset, orders, known);
-        ours.sort_by_key(|(_, id, order)| (order.filled_at.or(order.updated_at), id.to_string()));
-        for (purpose, decision_id, order) in ours {
-            let id = decision_id.client_order_id();
-            if self.ended.iter().any(|ended| ended.order.id() == &id) {
-                // It ended while the start was under way, and its fills are booked.
-                self.on_late_report(&id, order, now);
-                continue;
-            }
-            let on_record = folded.orders.get(&id);
-            let past = folded.past.contains_key(&id) && on_record.is_none();
-            let at = order.filled_at.or(order.updated_at).unwrap_or(now);
-            let before = folded.latest.get(asset).is_some_and(|latest| at <= *latest);
-            let filled = on_record.map_or(Decimal::ZERO, |known| known.filled);
-            let untold = order.filled_quantity > filled;
-            if !untold || past || self.orders.contains_key(&id) || (on_record.is_none() && before) {
-                continue;
-            }
-            self.adopt_fill(purpose, decision_id, order, on_record, now);
-        }
-    }
-
-    fn adopt_fill(
-        &mut self,
-        purpose: Purpose,
-        decision_id: DecisionId,
-        order: &OrderReport,
-        on_record: Option<&KnownOrder>,
-        now: Timestamp,
-    ) {
-        let id = decision_id.client_order_id();
-        let direction = direction_left_or_opened(purpose, order.side);
-        let intent = on_record.map_or_else(
-            || intent_of(purpose, decision_id, order, now),
-            |known| known.intent.clone(),
-        );
-        let round_id = intent.round_id.clone();
-        let (filled, value) = on_record.map_or((Decimal::ZERO, Decimal::ZERO), |known| {
-            (known.filled, known.value)
-        });
-        if on_record.is_none() {
-            self.entries.push(JournalEntry::Intent(intent.clone()));
-        }
-        if purpose == Purpose::Open {
-            self.rates.note_opening(intent.decided_at, &id);
-        }
-        let submission = Submission::resume(intent);
-        let mut live = LiveOrder::new(submission, direction).resumed(filled, value);
-        let fee = self.settings.exits.crypto_fee_bp;
-        let fill: Option<Fill> = new_fill(&mut live, order, &fee, now);
-        if let Some(fill) = fill {
-            let origin = Origin {
-                round_id: &round_id,
-                votes: &[],
-            };
-            let at = fill.at;
-            self.book_fill(fill, &origin, now);
-            // It is no news at the broker: its positions have long shown it.
-            self.touched.insert(order.symbol.clone(), (0, at));
-        }
-        // It may be on record as never sent.
-        self.entries.push(JournalEntry::Resolved {
-            at: now,
-            client_order_id: id.clone(),
-            resolution: Resolution::Terminal(Box::new(order.clone())),
-        });
-        let fields = vec![
-            ("asset", order.symbol.to_string()),
-            ("client_order_id", id.to_string()),
-        ];
-        let message = "an order of ours that the journal does not tell counts".to_owned();
-        self.notice(NoticeLevel::Warn, "order_adopted", fields, message);
-        if purpose != Purpose::Open && self.is_flat(&order.symbol) {
-            self.drop_trade(&order.symbol);
-        }
-    }
-
-    /// An open order of ours that the journal does not tell: it is followed like any other.
-    fn adopt_open(&mut self, asset: &Symbol, open: &[OrderReport], now: Timestamp) {
-        for order in open.iter().filter(|order| order.symbol == *asset) {
-            for purpose in [Purpose::Open, Purpose::Close, Purpose::Stop] {
-                let Some(decision_id) = self.next_id(asset, purpose) else {
-                    continue;
-                };
-                let id = decision_id.client_order_id();
-                if id.as_str() != order.client_order_id || self.orders.contains_key(&id) {
-                    continue;
-                }
-                let intent = intent_of(purpose, decision_id, order, now);
-                if purpose == Purpose::Open {
-                    self.rates.note_opening(intent.decided_at, &id);
-                }
-                self.entries.push(JournalEntry::Intent(intent.clone()));
-                let direction = direction_left_or_opened(purpose, order.side);
-                let mark = self.books.line(asset).map_or(Decimal::ZERO, Line::mark);
-                let notional = notional_of(&intent.order, mark);
-                let (submission, actions) = Submission::adopt(intent, order.clone());
-                let live =
-                    LiveOrder::new(submission, direction).resumed(Decimal::ZERO, Decimal::ZERO);
-                self.insert_order(id.clone(), asset.clone(), live);
-                self.set_notional(&id, notional);
-                self.perform(&id, actions, now);
-            }
-        }
-    }
-
-    /// A position by the journal whose orders this account has never seen: it is another account,
-    /// or the exchange began anew. Nothing of it counts.
-    fn forget_foreign_past(&mut self, asset: &Symbol, orders: &[OrderReport], now: Timestamp) {
-        let trade = self.books.line(asset).and_then(|line| line.trade.as_ref());
-        let Some(opened_by) = trade.map(|trade| trade.opened_by.clone()) else {
-            return;
-        };
-        let seen = orders
-            .iter()
-            .any(|order| order.client_order_id == opened_by.as_str());
-        let held = self.view.positions.as_ref();
-        let held = held.is_some_and(|told| told.value.contains_key(asset));
-        // An opening may have ended after the broker made its lists, while the start went on.
-        let live = self.orders.contains_key(&opened_by)
-            || self.ended.iter().any(|e| e.order.id() == &opened_by);
-        if seen || live || held || orders.len() >= CLOSED_ORDERS_MAX {
-            return;
-        }
-        self.drop_trade(asset);
-        self.books
-            .change(asset, |line| line.quantity = Decimal::ZERO);
-        self.record_position(asset, "this account has never held it", now);
-        let fields = vec![("asset", asset.to_string())];
-        let message = format!("the journal's position in {asset} is not of this account");
-        self.notice(NoticeLevel::Warn, "position_forgotten", fields, message);
     }
 
     fn tell_resumed(&mut self) {

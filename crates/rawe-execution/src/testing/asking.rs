@@ -16,20 +16,17 @@ impl ScriptedBroker {
             Question::Account => Answer::Account(state.account.clone()),
             Question::Clock => Answer::Clock(state.clock),
             Question::Positions => Answer::Positions(state.positions.values().cloned().collect()),
-            Question::OpenOrders => {
-                let open = state.orders.iter().filter(|o| !o.status.is_terminal());
-                Answer::Orders(open.cloned().collect())
-            }
+            Question::OpenOrders => Answer::Orders(state.listed(|o| !o.status.is_terminal())),
             Question::Asset(symbol) => Answer::Asset(state.assets.get(symbol).cloned()),
             Question::ClosedOrders(symbol) => {
-                let ended = state.orders.iter().rev();
-                let ended = ended.filter(|o| o.symbol == *symbol && o.status.is_terminal());
-                Answer::Orders(ended.take(500).cloned().collect())
+                let mut ended = state.listed(|o| o.symbol == *symbol && o.status.is_terminal());
+                ended.reverse();
+                ended.truncate(500);
+                Answer::Orders(ended)
             }
             Question::PastOrders => {
-                let ended = state.orders.iter().rev();
-                let ended = ended.filter(|order| order.status.is_terminal());
-                let ended: Vec<_> = ended.cloned().collect();
+                let mut ended = state.listed(|order| order.status.is_terminal());
+                ended.reverse();
                 Answer::PastOrders(PastOrders {
                     complete: ended.len() < 500,
                     orders: ended.into_iter().take(500).collect(),
@@ -59,18 +56,20 @@ impl ScriptedBroker {
             return Err(BrokerError::Unavailable("scripted".to_owned()));
         }
         let now = state.clock.timestamp;
-        for order in &mut state.orders {
-            if order.broker_order_id == broker_order_id {
-                if order.status.is_terminal() {
-                    return Err(BrokerError::Refused {
-                        status: 422,
-                        message: "order is not cancelable".to_owned(),
-                    });
-                }
-                order.status = OrderStatus::Canceled;
-                order.updated_at = Some(now);
-            }
+        let mut orders = state.orders.iter();
+        let Some(index) = orders.position(|o| o.broker_order_id == broker_order_id) else {
+            return Ok(());
+        };
+        let order = &mut state.orders[index];
+        if order.status.is_terminal() {
+            return Err(BrokerError::Refused {
+                status: 422,
+                message: "order is not cancelable".to_owned(),
+            });
         }
+        order.status = OrderStatus::Canceled;
+        order.updated_at = Some(now);
+        state.follow_group(index);
         Ok(())
     }
 }
@@ -82,6 +81,7 @@ impl super::BrokerState {
             return None;
         }
         let mut orders = self.orders.iter();
-        orders.find(|o| o.client_order_id == id.as_str()).cloned()
+        let index = orders.position(|o| o.client_order_id == id.as_str())?;
+        Some(self.nested(index))
     }
 }

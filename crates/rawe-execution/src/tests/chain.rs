@@ -55,6 +55,7 @@ fn intent(id: &DecisionId, purpose: Purpose) -> Intent {
         },
         decided_at: at(0),
         void_after: at(60),
+        leg_of: None,
     }
 }
 

@@ -134,5 +134,6 @@ pub(crate) fn report(client_order_id: &str, status: OrderStatus, filled: &str) -
         submitted_at: Some(at(0)),
         filled_at: None,
         updated_at: Some(at(0)),
+        legs: Vec::new(),
     }
 }

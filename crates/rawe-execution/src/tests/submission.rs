@@ -378,6 +378,7 @@ fn an_acceptance_is_matched_by_id_asset_and_side() {
         submitted_at: None,
         filled_at: None,
         updated_at: None,
+        legs: Vec::new(),
     };
     let cases = [
         ("amount not echoed", answer.clone(), Phase::Working),

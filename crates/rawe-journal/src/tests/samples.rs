@@ -46,6 +46,7 @@ pub(super) fn intent(deployment: &str, purpose: Purpose) -> Intent {
         purpose,
         decided_at: at(0),
         void_after: at(60),
+        leg_of: None,
     }
 }
 
@@ -63,6 +64,7 @@ pub(super) fn report(intent: &Intent, status: OrderStatus, filled: &str) -> Orde
         submitted_at: Some(at(1)),
         filled_at: None,
         updated_at: Some(at(2)),
+        legs: Vec::new(),
     }
 }
 
@@ -280,7 +282,7 @@ fn round_entry() -> impl Strategy<Value = JournalEntry> {
 }
 
 fn order_entry() -> impl Strategy<Value = JournalEntry> {
-    (0_usize..5, words(), time(), amount(), amount()).prop_map(|(kind, text, when, x, y)| {
+    (0_usize..7, words(), time(), amount(), amount()).prop_map(|(kind, text, when, x, y)| {
         let mut sent = intent(&text, Purpose::Stop);
         sent.order.amount = Amount::Quantity(x);
         sent.order.kind = OrderKind::StopLimit { stop: x, limit: y };
@@ -304,6 +306,16 @@ fn order_entry() -> impl Strategy<Value = JournalEntry> {
                 client_order_id,
                 resolution: Resolution::Rejected { message: text },
             },
+            4 => {
+                let target = Some(y);
+                sent.order.kind = OrderKind::WithExits { stop: x, target };
+                JournalEntry::Intent(sent)
+            }
+            5 => {
+                sent.order.kind = OrderKind::Limit { limit: x };
+                sent.leg_of = Some(client_order_id);
+                JournalEntry::Intent(sent)
+            }
             _ => JournalEntry::Resolved {
                 at: when,
                 client_order_id,

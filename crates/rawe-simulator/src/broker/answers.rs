@@ -3,10 +3,10 @@
 use chrono::TimeDelta;
 use rawe_core::calendar::MarketCalendar;
 use rawe_core::{AssetClass, Timestamp};
-use rawe_execution::broker::{Account, BrokerClock, PastOrders, PositionReport};
+use rawe_execution::broker::{Account, BrokerClock, OrderReport, PastOrders, PositionReport};
 use rawe_execution::desk::{Answer, Question};
 
-use super::book::BrokerModel;
+use super::book::{BrokerModel, Order};
 
 impl BrokerModel {
     /// The answer to a question that arrives now.
@@ -15,32 +15,23 @@ impl BrokerModel {
             Question::Account => Answer::Account(self.account()),
             Question::Clock => Answer::Clock(self.clock(now)),
             Question::Positions => Answer::Positions(self.positions()),
-            Question::OpenOrders => {
-                let open = self
-                    .orders
-                    .iter()
-                    .filter(|order| !order.status.is_terminal());
-                let seen = open.filter(|order| order.seen_from <= now);
-                Answer::Orders(seen.map(|order| self.report(order)).collect())
-            }
+            Question::OpenOrders => Answer::Orders(self.listed(now, |place, order| {
+                !order.status.is_terminal() && !self.is_held(place)
+            })),
             Question::ClosedOrders(symbol) => {
-                let ended = self.orders.iter().rev().filter(|order| {
-                    order.status.is_terminal()
-                        && order.request.symbol == *symbol
-                        && order.seen_from <= now
+                let mut orders = self.listed(now, |_, order| {
+                    order.status.is_terminal() && order.request.symbol == *symbol
                 });
-                Answer::Orders(ended.take(500).map(|order| self.report(order)).collect())
+                orders.reverse();
+                orders.truncate(500);
+                Answer::Orders(orders)
             }
             Question::Asset(symbol) => {
                 Answer::Asset(self.assets.get(symbol).map(|listed| listed.info.clone()))
             }
             Question::PastOrders => {
-                let seen = self
-                    .orders
-                    .iter()
-                    .rev()
-                    .filter(|order| order.status.is_terminal() && order.seen_from <= now);
-                let orders: Vec<_> = seen.map(|order| self.report(order)).collect();
+                let mut orders = self.listed(now, |_, order| order.status.is_terminal());
+                orders.reverse();
                 Answer::PastOrders(PastOrders {
                     complete: orders.len() < 500,
                     orders: orders.into_iter().take(500).collect(),
@@ -51,12 +42,31 @@ impl BrokerModel {
                     .get(symbol)
                     .map(|listed| (listed.price, listed.priced_at + self.skew)),
             ),
-            Question::Order(id) => Answer::Order(
-                self.by_client_id(id.as_str())
-                    .filter(|order| order.seen_from <= now)
-                    .map(|order| self.report(order)),
-            ),
+            Question::Order(id) => {
+                let orders = self.orders.iter();
+                let place = orders
+                    .rev()
+                    .position(|order| order.client_id == id.as_str() && order.seen_from <= now);
+                let place = place.map(|back| self.orders.len() - 1 - back);
+                Answer::Order(place.and_then(|place| self.nested(place)))
+            }
         }
+    }
+
+    /// Orders with their exits inside; an exit is listed by itself where its order is not.
+    fn listed(&self, now: Timestamp, wanted: impl Fn(usize, &Order) -> bool) -> Vec<OrderReport> {
+        let is_listed = |place: usize| {
+            let order = self.orders.get(place);
+            order.is_some_and(|order| order.seen_from <= now && wanted(place, order))
+        };
+        (0..self.orders.len())
+            .filter(|place| is_listed(*place))
+            .filter(|place| {
+                let opening = self.orders.get(*place).and_then(|order| order.leg_of);
+                !opening.is_some_and(is_listed)
+            })
+            .filter_map(|place| self.nested(place))
+            .collect()
     }
 
     fn account(&self) -> Account {

@@ -65,6 +65,10 @@ pub struct Order {
     pub seen_from: Timestamp,
     /// Whether a cancellation is on its way.
     pub cancelling: bool,
+    /// For an exit of an order: the place of that order.
+    pub leg_of: Option<usize>,
+    /// Whether an exit waits until all of its order has filled.
+    pub held: bool,
 }
 
 impl Order {
@@ -227,10 +231,11 @@ impl BrokerModel {
                 .filled_at
                 .filter(|_| order.status == OrderStatus::Filled),
             updated_at: Some(order.changed_at),
+            legs: Vec::new(),
         }
     }
 
-    fn changed(&self, place: usize) -> Option<Changed> {
+    pub(super) fn changed(&self, place: usize) -> Option<Changed> {
         let order = self.orders.get(place)?;
         Some(Changed {
             place,
@@ -262,10 +267,16 @@ impl BrokerModel {
             taken_at: now + self.skew,
             filled_at: None,
             changed_at: now + self.skew,
-            triggered: matches!(request.kind, OrderKind::Market),
+            triggered: matches!(
+                request.kind,
+                OrderKind::Market | OrderKind::WithExits { .. }
+            ),
             seen_from: now,
             cancelling: false,
+            leg_of: None,
+            held: false,
         });
+        self.take_legs(place);
         place
     }
 
@@ -277,7 +288,8 @@ impl BrokerModel {
         }
         let symbol = order.request.symbol.clone();
         let price = self.price(&symbol);
-        if let OrderKind::StopLimit { limit, .. } = order.request.kind {
+        if let OrderKind::StopLimit { limit, .. } | OrderKind::Limit { limit } = order.request.kind
+        {
             let worse = match order.request.side {
                 Side::Sell => price < limit,
                 Side::Buy => price > limit,
@@ -403,18 +415,11 @@ impl BrokerModel {
         }
         let mut triggered = Vec::new();
         for (place, order) in self.orders.iter_mut().enumerate() {
-            if order.status.is_terminal() || order.triggered || order.request.symbol != *symbol {
+            let waits = order.triggered || order.held;
+            if order.status.is_terminal() || waits || order.request.symbol != *symbol {
                 continue;
             }
-            let stop = match order.request.kind {
-                OrderKind::Market => continue,
-                OrderKind::Stop { stop } | OrderKind::StopLimit { stop, .. } => stop,
-            };
-            let touched = match order.request.side {
-                Side::Sell => price <= stop,
-                Side::Buy => price >= stop,
-            };
-            if touched {
+            if order.is_touched(price) {
                 order.triggered = true;
                 triggered.push(place);
             }

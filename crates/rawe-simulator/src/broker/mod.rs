@@ -4,7 +4,9 @@
 
 mod answers;
 mod book;
+mod groups;
 mod rules;
 
 pub use book::{BrokerModel, Changed, Listed, Order, Owner, Standing};
+pub use groups::GroupMoves;
 pub use rules::Refused;

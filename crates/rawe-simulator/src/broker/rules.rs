@@ -140,23 +140,23 @@ impl BrokerModel {
     }
 
     fn check_prices(&self, request: &OrderRequest) -> Result<(), Refused> {
+        if let Err(words) = self.takes_exits(request) {
+            return Err(refuse(422, 42_210_000, words));
+        }
         let (stop, limit) = match request.kind {
             OrderKind::Market => return Ok(()),
+            OrderKind::Limit { .. } => {
+                return Err(refuse(422, 42_210_000, "limit orders are not taken here"));
+            }
+            OrderKind::WithExits { stop, target } => {
+                let prices = [Some(stop), target].into_iter().flatten();
+                return Self::check_ticks(request.symbol.class(), prices);
+            }
             OrderKind::Stop { stop } => (stop, None),
             OrderKind::StopLimit { stop, limit } => (stop, Some(limit)),
         };
-        for price in [Some(stop), limit].into_iter().flatten() {
-            let decimals = if request.symbol.class() == AssetClass::Crypto {
-                9
-            } else if price >= Decimal::ONE {
-                2
-            } else {
-                4
-            };
-            if price <= Decimal::ZERO || price.normalize().scale() > decimals {
-                return Err(refuse(422, 42_210_000, "sub-penny increment"));
-            }
-        }
+        let prices = [Some(stop), limit].into_iter().flatten();
+        Self::check_ticks(request.symbol.class(), prices)?;
         let market = self.price(&request.symbol);
         let beyond = match request.side {
             Side::Sell => stop < market,
@@ -173,12 +173,31 @@ impl BrokerModel {
         }
     }
 
+    fn check_ticks(
+        class: AssetClass,
+        prices: impl Iterator<Item = Decimal>,
+    ) -> Result<(), Refused> {
+        for price in prices {
+            let decimals = if class == AssetClass::Crypto {
+                9
+            } else if price >= Decimal::ONE {
+                2
+            } else {
+                4
+            };
+            if price <= Decimal::ZERO || price.normalize().scale() > decimals {
+                return Err(refuse(422, 42_210_000, "sub-penny increment"));
+            }
+        }
+        Ok(())
+    }
+
     /// No flips, nothing held twice, no order that could trade with one of our own.
     fn check_position(&self, request: &OrderRequest) -> Result<(), Refused> {
         let symbol = &request.symbol;
         let opposite = self
             .open_orders(symbol)
-            .find(|order| order.request.side != request.side);
+            .find(|order| order.request.side != request.side && order.leg_of.is_none());
         if let Some(order) = opposite {
             return Err(refuse(
                 403,
@@ -192,12 +211,16 @@ impl BrokerModel {
             Amount::Quantity(quantity) => quantity,
             Amount::Notional(notional) => notional.checked_div(price).unwrap_or_default(),
         };
-        let reserved: Decimal = self
-            .open_orders(symbol)
-            .map(|order| order.remaining(price))
-            .sum();
+        let reserved = self.units_held_back(symbol, request.side);
         let closes = (request.side == Side::Sell && held > Decimal::ZERO)
             || (request.side == Side::Buy && held < Decimal::ZERO);
+        if closes && matches!(request.kind, OrderKind::WithExits { .. }) {
+            return Err(refuse(
+                422,
+                42_210_000,
+                "bracket orders must be entry orders",
+            ));
+        }
         if closes {
             let available = held.abs() - reserved;
             if wanted > available {
@@ -271,7 +294,7 @@ impl BrokerModel {
         let reserved: Decimal = self
             .orders
             .iter()
-            .filter(|order| !order.status.is_terminal())
+            .filter(|order| !order.status.is_terminal() && order.leg_of.is_none())
             .filter(|order| {
                 let held = self.standing(&order.request.symbol).total();
                 match order.request.side {
@@ -330,14 +353,25 @@ impl BrokerModel {
         }
     }
 
+    /// Units that open orders of a side hold back.
+    fn units_held_back(&self, symbol: &Symbol, side: Side) -> Decimal {
+        let price = self.price(symbol);
+        let orders = self.orders.iter().enumerate();
+        let open = orders.filter(|(place, order)| {
+            let of = !order.status.is_terminal() && order.request.symbol == *symbol;
+            of && order.request.side == side && self.reserves(*place)
+        });
+        open.map(|(_, order)| order.remaining(price)).sum()
+    }
+
     /// Units of a position that open orders do not hold.
     pub(crate) fn available(&self, symbol: &Symbol, total: Decimal) -> Decimal {
-        let price = self.price(symbol);
-        let held: Decimal = self
-            .open_orders(symbol)
-            .filter(|order| (order.request.side == Side::Sell) == (total > Decimal::ZERO))
-            .map(|order| order.remaining(price))
-            .sum();
+        let side = if total > Decimal::ZERO {
+            Side::Sell
+        } else {
+            Side::Buy
+        };
+        let held = self.units_held_back(symbol, side);
         let free = (total.abs() - held).max(Decimal::ZERO);
         if total.is_sign_negative() {
             -free

@@ -107,7 +107,9 @@ impl Witness {
         let unknown = broker
             .orders
             .iter()
-            .find(|order| order.owner == Owner::Ours && !known.contains(order.client_id.as_str()));
+            // Exits are the broker's making: it tells them with their order.
+            .filter(|order| order.owner == Owner::Ours && order.leg_of.is_none())
+            .find(|order| !known.contains(order.client_id.as_str()));
         if let Some(order) = unknown {
             let detail = format!("the journal of a start does not know {}", order.client_id);
             self.fail("I2", detail);

@@ -21,11 +21,23 @@ impl World {
         if self.exchange.chance(self.faults.lookup_lag) {
             self.coverage.add("lookups_lag", 1);
             let lag = Self::soon(&mut self.exchange, 100, 5_000);
-            if let Some(order) = self.broker.orders.get_mut(place) {
-                order.seen_from = self.now + lag;
+            for place in [place].into_iter().chain(self.broker.legs_of(place)) {
+                if let Some(order) = self.broker.orders.get_mut(place) {
+                    order.seen_from = self.now + lag;
+                }
             }
         }
         self.push_order(place);
+        for leg in self.broker.legs_of(place) {
+            self.coverage.add("legs_taken", 1);
+            self.push_order(leg);
+        }
+        self.plan_end(place);
+        self.plan_fill(place);
+    }
+
+    /// The broker may end an order by itself.
+    fn plan_end(&mut self, place: usize) {
         if self.exchange.chance(self.faults.broker_cancels) {
             let status = match self.exchange.between(0, 2) {
                 0 => OrderStatus::Canceled,
@@ -40,7 +52,24 @@ impl World {
             let after = Self::soon(&mut self.exchange, 1, high);
             self.at(after, Happening::Ends { place, status });
         }
-        self.plan_fill(place);
+    }
+
+    /// What an order has become moves the others of its group.
+    fn follow_group(&mut self, place: usize) {
+        let moves = self.broker.follow_group(place, self.now);
+        for changed in moves.changed {
+            if changed.report.status == OrderStatus::Canceled {
+                self.coverage.add("group_cancels", 1);
+            }
+            self.push(&changed);
+        }
+        for leg in moves.triggered {
+            self.plan_fill(leg);
+        }
+        for leg in moves.working {
+            self.coverage.add("legs_working", 1);
+            self.plan_end(leg);
+        }
     }
 
     fn plan_fill(&mut self, place: usize) {
@@ -101,8 +130,17 @@ impl World {
             let after = Self::soon(&mut self.exchange, 1_000, 600_000);
             self.at(after, Happening::Fees);
         }
+        let leg = self
+            .broker
+            .orders
+            .get(place)
+            .is_some_and(|o| o.leg_of.is_some());
+        if leg {
+            self.coverage.add("legs_filled", 1);
+        }
         self.positions_changed();
         self.push(&changed);
+        self.follow_group(place);
     }
 
     pub(crate) fn positions_changed(&mut self) {
@@ -127,6 +165,7 @@ impl World {
             self.coverage.add("orders_ended_partly_filled", 1);
         }
         self.push(&changed);
+        self.follow_group(place);
     }
 
     fn push_order(&mut self, place: usize) {
@@ -205,6 +244,7 @@ impl World {
             for place in self.broker.set_price(&symbol, price, self.now) {
                 self.coverage.add("stops_triggered", 1);
                 self.plan_fill(place);
+                self.follow_group(place);
             }
         }
         self.remember_prices();

@@ -180,7 +180,11 @@ impl World {
         let (settings, wrong) = settings::settings(&plan)?;
         let now = plan.start;
         let assets = settings::voted_on();
-        let mut broker = BrokerModel::new(settings::listed(now), plan.cash, plan.shorting);
+        let mut broker = BrokerModel::new(
+            settings::listed(now, plan.whole_shares),
+            plan.cash,
+            plan.shorting,
+        );
         let dice = |part| Dice::new(seed, part);
         if plan.skew_from <= now {
             broker.skew = plan.skew;

@@ -114,8 +114,7 @@ impl World {
                 self.coverage.add("orders_taken", 1);
                 self.witness.taken(order, &self.broker);
                 self.order_taken(place);
-                let report = self.broker.orders.get(place).map(|o| self.broker.report(o));
-                match report {
+                match self.broker.nested(place) {
                     Some(report) => SubmitOutcome::Accepted(Box::new(report)),
                     None => return,
                 }

@@ -6,6 +6,7 @@ mod exits;
 mod explaining;
 mod exposure;
 mod interleavings;
+mod legs;
 mod orders;
 mod polls;
 mod reconciling;
@@ -29,7 +30,10 @@ fn settings() -> DeskSettings {
     DeskSettings {
         deployment: "test".into(),
         limits: RiskLimits::default(),
-        exits: ExitRules::default(),
+        exits: ExitRules {
+            bracket_orders: false,
+            ..ExitRules::default()
+        },
         new_positions_per_hour: 3,
     }
 }
