@@ -10,7 +10,7 @@ use serde::Serialize;
 pub struct Coverage(pub BTreeMap<String, u64>);
 
 /// What 1,000 seeds have to reach at least, each.
-pub const FLOOR_OF_A_THOUSAND: [(&str, u64); 36] = [
+pub const FLOOR_OF_A_THOUSAND: [(&str, u64); 40] = [
     ("orders_taken", 2_000),
     ("orders_duplicate", 2),
     ("orders_refused", 20),
@@ -28,6 +28,10 @@ pub const FLOOR_OF_A_THOUSAND: [(&str, u64); 36] = [
     ("journals_lost", 100),
     ("commits_failed", 80),
     ("stops_triggered", 10),
+    ("legs_taken", 400),
+    ("legs_filled", 12),
+    ("group_cancels", 80),
+    ("trades.target", 15),
     ("positions_closed_by_others", 10),
     ("foreign_orders", 200),
     ("halts", 150),

@@ -92,6 +92,7 @@ pub(crate) fn leg_intent(opening: &Intent, leg: &Leg) -> Intent {
             client_order_id: ClientOrderId::of_leg(&report.client_order_id),
             symbol: report.symbol.clone(),
             side: report.side,
+            closes: true,
             amount: Amount::Quantity(report.quantity.unwrap_or(report.filled_quantity)),
             time_in_force: TimeInForce::Gtc,
             kind: leg.kind,

@@ -65,6 +65,7 @@ impl BrokerModel {
                     Side::Buy => Side::Sell,
                     Side::Sell => Side::Buy,
                 },
+                closes: true,
                 kind,
                 ..order.request.clone()
             };
