@@ -20,6 +20,7 @@ pub mod signal_parse;
 pub mod signing;
 pub mod stance;
 pub mod symbol;
+pub mod time_text;
 pub mod trade;
 
 pub use clock::{Acknowledgement, ClockInstant, ClockMode};
