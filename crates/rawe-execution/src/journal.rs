@@ -22,8 +22,10 @@ pub struct Intent {
     /// The order, byte for byte what will be sent.
     pub order: OrderRequest,
     /// Market time of the decision.
+    #[serde(with = "rawe_core::time_text")]
     pub decided_at: Timestamp,
     /// Market time after which it must not be sent any more.
+    #[serde(with = "rawe_core::time_text")]
     pub void_after: Timestamp,
     /// The order of ours of which the broker made this one as an exit: it was never sent by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +62,7 @@ pub enum JournalEntry {
     /// It went out, or went out once more under the same id, and this came of it.
     Submission {
         /// Market time of the answer.
+        #[serde(with = "rawe_core::time_text")]
         at: Timestamp,
         /// The order.
         client_order_id: ClientOrderId,
@@ -71,6 +74,7 @@ pub enum JournalEntry {
     /// The broker said something new of an order.
     Report {
         /// Market time.
+        #[serde(with = "rawe_core::time_text")]
         at: Timestamp,
         /// What it said, merged with everything before.
         report: Box<OrderReport>,
@@ -80,6 +84,7 @@ pub enum JournalEntry {
     /// An intent has ended.
     Resolved {
         /// Market time.
+        #[serde(with = "rawe_core::time_text")]
         at: Timestamp,
         /// The order.
         client_order_id: ClientOrderId,
@@ -111,6 +116,7 @@ impl JournalEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PositionRecord {
     /// Market time.
+    #[serde(with = "rawe_core::time_text")]
     pub at: Timestamp,
     /// The asset.
     pub asset: Symbol,
@@ -138,6 +144,7 @@ pub struct PositionRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlRecord {
     /// Wall time.
+    #[serde(with = "rawe_core::time_text")]
     pub at: Timestamp,
     /// What trading became.
     pub state: TradingState,
