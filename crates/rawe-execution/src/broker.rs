@@ -70,6 +70,10 @@ pub struct OrderRequest {
     pub symbol: Symbol,
     /// Buy or sell.
     pub side: Side,
+    /// Whether it may only make a position smaller. However late it arrives, the broker then
+    /// refuses it where it would open one; crypto cannot be short anyway.
+    #[serde(default)]
+    pub closes: bool,
     /// How much.
     pub amount: Amount,
     /// How long.
@@ -126,10 +130,13 @@ pub struct OrderReport {
     /// Mean fill price, USD, if anything is filled.
     pub filled_average_price: Option<Decimal>,
     /// When the broker took it, broker time.
+    #[serde(default, with = "rawe_core::time_text::option")]
     pub submitted_at: Option<Timestamp>,
     /// When it was completely filled, broker time.
+    #[serde(default, with = "rawe_core::time_text::option")]
     pub filled_at: Option<Timestamp>,
     /// When it last changed, broker time.
+    #[serde(default, with = "rawe_core::time_text::option")]
     pub updated_at: Option<Timestamp>,
 }
 
