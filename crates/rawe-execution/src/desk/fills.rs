@@ -24,6 +24,7 @@ impl Desk {
         };
         self.entries.push(JournalEntry::Report { at: now, report });
         if let Some(fill) = fill {
+            self.tell_part(id, &fill);
             self.book(id, fill, now);
             self.weigh_order(id);
         }

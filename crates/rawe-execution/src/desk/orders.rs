@@ -18,7 +18,8 @@ use crate::limits::SkewRule;
 use crate::submission::{Action, Event, Phase, Submission};
 use crate::tracker::OrderTracker;
 
-/// After so many polls, about 20 s, a replay no longer stands still for an order.
+/// After so many polls, about 20 s, a replay no longer stands still for an order of which the broker
+/// says nothing.
 const POLLS_BEFORE_LINGERING: u32 = 10;
 
 /// How far a wanted cancellation is.
@@ -54,7 +55,11 @@ pub(crate) struct LiveOrder {
     pub(crate) by_desk: bool,
     pub(crate) accepted: bool,
     cancel: Cancel,
-    polls: u32,
+    pub(crate) polls: u32,
+    /// Whether the broker, asked at this instant of a replay, has said that it is working.
+    pub(crate) looked_at: bool,
+    /// Whether it was told that nothing of it fills.
+    pub(crate) told_waiting: bool,
     /// When it is asked about next, live.
     pub(crate) poll_at: Option<Timestamp>,
 }
@@ -82,6 +87,8 @@ impl LiveOrder {
             accepted: false,
             cancel: Cancel::No,
             polls: 0,
+            looked_at: false,
+            told_waiting: false,
             poll_at: None,
         }
     }
@@ -145,11 +152,16 @@ impl LiveOrder {
         self.purpose() == Purpose::Stop
     }
 
-    /// Whether a replay no longer waits for it.
+    /// Whether the broker has it, and it may only fill or end by itself.
+    pub(crate) fn works(&self) -> bool {
+        self.phase() == Phase::Working && !self.is_cancelling()
+    }
+
+    /// Whether a replay no longer waits for it at this instant: while market time stands still, an
+    /// order that is working goes on working.
     pub(crate) fn lingers(&self) -> bool {
-        self.phase() == Phase::Working
-            && !self.is_cancelling()
-            && (self.rests() || self.polls > POLLS_BEFORE_LINGERING)
+        let seen = self.looked_at || self.polls > POLLS_BEFORE_LINGERING;
+        self.works() && (self.rests() || seen)
     }
 }
 
@@ -330,11 +342,12 @@ impl Desk {
         let Some(order) = self.orders.get_mut(id) else {
             return;
         };
-        if order.rests() && order.phase() == Phase::Working && !order.is_cancelling() {
+        let waits = order.rests() || self.paced && order.looked_at;
+        if waits && order.works() {
             return;
         }
         order.polls += 1;
-        if !self.paced && order.phase() == Phase::Working && !order.is_cancelling() {
+        if !self.paced && order.works() {
             self.plan_poll(id, after, now);
             return;
         }
@@ -383,8 +396,10 @@ impl Desk {
         if answer.is_err() {
             self.reconciliation.note_trouble(now);
         }
-        if self.orders.contains_key(id) {
+        if let Some(order) = self.orders.get_mut(id) {
+            order.looked_at = matches!(answer, Ok(Some(_))) && order.works();
             self.step(id, Event::LookedUp(answer), now);
+            self.note_waiting(id);
         } else if let Ok(report) = answer {
             self.on_given_up(id, report, now);
         }

@@ -10,6 +10,7 @@ mod orders;
 mod polls;
 mod reconciling;
 mod starting;
+mod waiting;
 
 use chrono::TimeDelta;
 use rawe_core::identity::round_id;
