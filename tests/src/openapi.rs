@@ -38,6 +38,7 @@ fn order(number: u32, name: &str, side: Side, amount: Amount, kind: OrderKind) -
         client_order_id: decision.client_order_id(),
         symbol: symbol(name),
         side,
+        closes: false,
         amount,
         time_in_force: match (crypto, fractional) {
             (true, _) | (false, false) => TimeInForce::Gtc,

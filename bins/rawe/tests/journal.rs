@@ -76,6 +76,7 @@ fn intent(round: &RoundRecord, purpose: Purpose, seconds: i64) -> Intent {
             } else {
                 Side::Sell
             },
+            closes: purpose != Purpose::Open,
             amount: Amount::Notional(Decimal::from(1_000)),
             time_in_force: TimeInForce::Day,
             kind: OrderKind::Market,

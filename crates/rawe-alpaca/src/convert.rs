@@ -207,8 +207,18 @@ pub(crate) fn order_request(order: &OrderRequest) -> types::OrderRequest {
             TimeInForce::Ioc => types::TimeInForce::Ioc,
         }),
         client_order_id: Some(order.client_order_id.to_string()),
+        position_intent: position_intent(order),
         ..types::OrderRequest::default()
     }
+}
+
+/// What keeps a closing that arrives late from opening the other side. Crypto has no other side.
+fn position_intent(order: &OrderRequest) -> Option<types::PositionIntent> {
+    let guarded = order.closes && order.symbol.class() == AssetClass::UsEquity;
+    guarded.then_some(match order.side {
+        Side::Buy => types::PositionIntent::BuyToClose,
+        Side::Sell => types::PositionIntent::SellToClose,
+    })
 }
 
 /// A price as market data gives it; `None` unless it is a positive amount.

@@ -70,6 +70,10 @@ pub struct OrderRequest {
     pub symbol: Symbol,
     /// Buy or sell.
     pub side: Side,
+    /// Whether it may only make a position smaller. However late it arrives, the broker then
+    /// refuses it where it would open one; crypto cannot be short anyway.
+    #[serde(default)]
+    pub closes: bool,
     /// How much.
     pub amount: Amount,
     /// How long.

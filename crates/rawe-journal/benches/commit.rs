@@ -76,6 +76,7 @@ fn pair() -> [JournalEntry; 2] {
             client_order_id: round.client_order_id.clone().unwrap(),
             symbol: round.asset.clone(),
             side: Side::Sell,
+            closes: false,
             amount: Amount::Quantity(Decimal::from(4)),
             time_in_force: TimeInForce::Day,
             kind: OrderKind::Market,

@@ -19,6 +19,7 @@ fn intent() -> Intent {
             client_order_id: decision_id.client_order_id(),
             symbol: symbol("AAPL"),
             side: Side::Buy,
+            closes: false,
             amount: Amount::Notional(Decimal::from(1_000)),
             time_in_force: TimeInForce::Day,
             kind: rawe_execution::broker::OrderKind::Market,

@@ -27,6 +27,7 @@ fn request(name: &str, side: Side, amount: Amount, deployment: &str) -> OrderReq
         client_order_id: id,
         symbol: symbol(name),
         side,
+        closes: false,
         amount,
         time_in_force: if crypto {
             TimeInForce::Gtc
@@ -59,6 +60,25 @@ async fn the_broker_reads_every_answer() {
     assert_eq!(broker.asset(&symbol("NOPE")).await.unwrap(), None);
     let price = broker.latest_price(&symbol("AAPL")).await.unwrap();
     assert_eq!(price, Some((Decimal::from(104), at(OPEN))));
+    exchange.stop().await;
+}
+
+/// A closing that arrives when the position is gone does not open the other side.
+#[tokio::test]
+async fn what_only_closes_is_refused_where_it_would_open() {
+    let exchange = Exchange::start(OPEN).await;
+    let broker = TradingClient::new(&settings(&exchange)).unwrap();
+    let one = Amount::Quantity(Decimal::ONE);
+    for (side, deployment) in [(Side::Buy, "late-1"), (Side::Sell, "late-2")] {
+        let mut closing = request("AAPL", side, one, deployment);
+        closing.closes = true;
+        let SubmitOutcome::Rejected(refusal) = broker.submit(&closing).await else {
+            panic!("not refused")
+        };
+        assert_eq!(refusal.status, 422);
+        assert!(refusal.message.starts_with("position intent mismatch"));
+    }
+    assert_eq!(broker.positions().await.unwrap(), Vec::new());
     exchange.stop().await;
 }
 

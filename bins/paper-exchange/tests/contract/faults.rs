@@ -34,6 +34,7 @@ fn request(name: &str) -> OrderRequest {
         client_order_id: order_id(name),
         symbol,
         side: Side::Buy,
+        closes: false,
         amount: Amount::Quantity(10.into()),
         time_in_force: TimeInForce::Day,
         kind: OrderKind::Market,

@@ -73,6 +73,7 @@ async fn a_long_quiet_fails_reads_at_once_and_lets_orders_through() {
         client_order_id: id,
         symbol: symbol("AAPL"),
         side: Side::Buy,
+        closes: false,
         amount: Amount::Quantity(1.into()),
         time_in_force: TimeInForce::Day,
         kind: OrderKind::Market,

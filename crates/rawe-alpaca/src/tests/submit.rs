@@ -18,6 +18,7 @@ fn request() -> OrderRequest {
         client_order_id: order_id(),
         symbol: symbol("AAPL"),
         side: Side::Buy,
+        closes: false,
         amount: Amount::Notional("1000.10".parse().unwrap()),
         time_in_force: TimeInForce::Day,
         kind: rawe_execution::broker::OrderKind::Market,
@@ -55,6 +56,28 @@ async fn an_accepted_order_is_reported_and_the_request_is_plain() {
         "type": "market", "time_in_force": "day", "client_order_id": order_id().as_str()});
     assert_eq!(body, expected);
     assert!(seen.head.contains(super::KEY_ID) && seen.head.contains(super::SECRET_KEY));
+}
+
+/// Stocks can be short: what closes says so, and the broker refuses what would open.
+#[tokio::test]
+async fn a_closing_of_a_stock_names_its_intent() {
+    for (name, side, intent) in [
+        ("AAPL", Side::Sell, Some("sell_to_close")),
+        ("AAPL", Side::Buy, Some("buy_to_close")),
+        ("BTC/USD", Side::Sell, None),
+    ] {
+        let server = Server::playing([answer(200, order_body())]).await;
+        let closing = OrderRequest {
+            symbol: symbol(name),
+            side,
+            closes: true,
+            ..request()
+        };
+        client(&server.url).submit(&closing).await;
+        let body: Value = serde_json::from_str(&server.seen()[0].body).unwrap();
+        let told = body.get("position_intent").and_then(Value::as_str);
+        assert_eq!(told, intent, "{name} {side:?}");
+    }
 }
 
 #[tokio::test]

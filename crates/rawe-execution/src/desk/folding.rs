@@ -316,6 +316,7 @@ pub(crate) fn intent_of(
             client_order_id: decision_id.client_order_id(),
             symbol: order.symbol.clone(),
             side: order.side,
+            closes: purpose != Purpose::Open,
             amount: order
                 .notional
                 .map_or(Amount::Quantity(quantity), Amount::Notional),

@@ -111,6 +111,8 @@ impl Case {
             };
             assert_eq!(order.time_in_force, expected, "{}", self.name);
             assert_eq!(order.client_order_id, decision.client_order_id);
+            // Where the position is gone when it arrives, the broker has to know what it was for.
+            assert_eq!(order.closes, self.purpose == Close, "{}", self.name);
         }
         let result = built
             .map(|order| (order.side, order.amount))

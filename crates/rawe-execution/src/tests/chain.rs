@@ -49,6 +49,7 @@ fn intent(id: &DecisionId, purpose: Purpose) -> Intent {
             client_order_id: id.client_order_id(),
             symbol: symbol("AAPL"),
             side: Side::Buy,
+            closes: purpose != Purpose::Open,
             amount: Amount::Quantity(super::dec("10")),
             time_in_force: TimeInForce::Day,
             kind: crate::broker::OrderKind::Market,

@@ -37,6 +37,7 @@ pub(super) fn intent(deployment: &str, purpose: Purpose) -> Intent {
             } else {
                 Side::Sell
             },
+            closes: purpose != Purpose::Open,
             amount: Amount::Notional(decimal("500.25")),
             time_in_force: TimeInForce::Day,
             kind: OrderKind::Market,

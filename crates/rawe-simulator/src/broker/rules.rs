@@ -212,6 +212,13 @@ impl BrokerModel {
             }
             return Ok(());
         }
+        if request.closes && symbol.class() == AssetClass::UsEquity {
+            return Err(refuse(
+                422,
+                42_210_000,
+                "position intent mismatch, inferred: to open, specified: to close",
+            ));
+        }
         if request.side == Side::Sell {
             return self.check_short(request);
         }

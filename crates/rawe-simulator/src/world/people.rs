@@ -247,6 +247,7 @@ impl World {
             client_order_id: id,
             symbol: symbol.clone(),
             side,
+            closes: false,
             amount: Amount::Quantity(quantity),
             time_in_force: if crypto || whole {
                 TimeInForce::Gtc

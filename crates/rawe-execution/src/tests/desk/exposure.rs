@@ -1,9 +1,9 @@
 //! What counts as exposure while it is not certain, and what an order needs when it is sent again.
 
-use rawe_core::{Direction, Purpose};
+use rawe_core::{Direction, ExitReason, Purpose};
 
 use super::*;
-use crate::broker::{OrderKind, OrderStatus};
+use crate::broker::{OrderKind, OrderStatus, Rejection};
 use crate::testing::SubmitFault;
 
 /// Looked up for so long that the session has ended, an order is not sent again.
@@ -89,4 +89,30 @@ fn the_second_sending_waits_until_others_dealings_are_read() {
         let closings = closings.filter(|order| order.kind == OrderKind::Market);
         assert_eq!(closings.count(), sent, "stirred: {stirred}");
     }
+}
+
+/// Refused because the position is gone as it arrives, a closing opens nothing, and what others
+/// closed is booked.
+#[test]
+fn a_closing_that_comes_too_late_is_refused_and_that_is_all() {
+    let mut driver = ready();
+    open(&mut driver, "AAPL");
+    driver.pass(30);
+    driver.broker.script([SubmitFault::Refuse(Rejection {
+        status: 422,
+        code: Some(42_210_000),
+        message: "position intent mismatch".into(),
+    })]);
+    let closing = decision(&driver, "AAPL", Purpose::Close, Direction::Long);
+    driver.give_only(DeskEvent::Decided(Box::new(closing)));
+    driver.pass(0);
+    // Positions tell it after the order book does.
+    driver.broker.trade_elsewhere(&symbol("AAPL"), dec("-10"));
+    driver.pass(90);
+    let orders = driver.broker.sent();
+    let orders = orders.iter().filter(|o| o.kind == OrderKind::Market);
+    let closes: Vec<bool> = orders.map(|order| order.closes).collect();
+    assert_eq!(closes, [false, true], "the opening, and one closing");
+    assert_eq!(trades(&driver)[0].reason, ExitReason::External);
+    assert_eq!(driver.desk.books().gross_notional(), dec("0"));
 }
