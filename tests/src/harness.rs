@@ -1,8 +1,9 @@
-//! What the tests stand on: programs with their logs, a stage with Redis, exchange and engine, and
+//! What the tests stand on: programs with their logs, a wire that can be cut, a stage with Redis, exchange and engine, and
 //! the messages that agents would send. Nothing here asserts what the system should do.
 
 mod market_file;
 mod program;
+mod proxy;
 mod stage;
 mod votes;
 
@@ -13,7 +14,8 @@ use tokio::time::{Instant, sleep};
 
 pub(crate) use market_file::write_bars;
 pub(crate) use program::Program;
-pub(crate) use stage::{Stage, free_url};
+pub(crate) use proxy::{Proxy, Wire};
+pub(crate) use stage::{Stage, free_url, http};
 pub(crate) use votes::{Voter, original_message, python_publishes};
 
 /// How long anything may take that should happen at once, on a machine with other work to do.

@@ -12,6 +12,8 @@ mod collective;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod feed_cut;
+#[cfg(test)]
 mod fetching;
 #[cfg(test)]
 mod harness;

@@ -417,8 +417,8 @@ impl Engine {
                 Err(_) => {
                     tracing::warn!(
                         event = "orders_unsettled",
-                        orders = self.counter.tasks.len(),
-                        "orders are still on their way; the next start resolves them"
+                        requests = self.counter.tasks.len(),
+                        "the broker has not answered everything; the next start resolves it"
                     );
                     break;
                 }

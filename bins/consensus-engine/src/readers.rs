@@ -148,10 +148,6 @@ pub(crate) async fn follow_updates(
         match news {
             TradeNews::Connected => {
                 connected = Some(true);
-                tracing::info!(
-                    event = "trade_updates_connected",
-                    "news of orders arrive as they happen"
-                );
                 // There is no replay of what was missed. What has ended meanwhile the desk finds by
                 // asking for the orders it knows, which it does all along.
                 match broker.open_orders().await {

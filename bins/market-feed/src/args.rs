@@ -13,7 +13,9 @@ use rawe_runtime::{BrokerArgs, CommonArgs, ConfigProblems, LIFELINE_VARIABLE, lo
 use serde::Deserialize;
 use url::Url;
 
-use crate::source_settings::{SourceSection, stock_feed_named, web_sources, web_url};
+use crate::source_settings::{
+    ITEMS_PER_HOUR_MAX, SourceSection, stock_feed_named, web_sources, web_url,
+};
 use crate::web::WebSource;
 
 /// Days of history before the first live or played instant: z-values need 30, learned signs 60,
@@ -23,6 +25,9 @@ pub const WARMUP_DAYS_DEFAULT: u32 = 120;
 const WARMUP_DAYS_MAX: u32 = 130;
 /// Seconds between two questions for new bars and news, live.
 const POLL_SECS_DEFAULT: u64 = 60;
+/// Articles of one source within an hour that Alpaca may bring, unless told otherwise: several
+/// times what its newsroom writes about all of its assets.
+const ALPACA_ITEMS_PER_HOUR_DEFAULT: u32 = 300;
 /// What is followed live unless told otherwise: large, liquid, much written about.
 pub const LIVE_SYMBOLS: [&str; 30] = [
     "AAPL", "ADBE", "AMD", "AMZN", "AVGO", "BA", "BAC", "BTC/USD", "CRM", "CVX", "DIS", "ETH/USD",
@@ -249,6 +254,7 @@ struct FeedSection {
     speed: Option<Speed>,
     warmup_days: Option<u32>,
     poll_secs: Option<u64>,
+    alpaca_items_per_hour_max: Option<u32>,
     run_id: Option<String>,
     timeframe: Option<BarLength>,
     symbol_map: Vec<String>,
@@ -277,6 +283,8 @@ pub struct FeedSettings {
     pub warmup_days: u32,
     /// Seconds between two polls, live.
     pub poll_secs: u64,
+    /// New articles of one source within an hour that are taken from Alpaca, live.
+    pub alpaca_items_per_hour_max: u32,
     /// Name of the run, if one was given.
     pub run_id: Option<String>,
     /// Length of the bars, live.
@@ -323,6 +331,9 @@ impl FeedArgs {
                 .poll_secs
                 .or(file.poll_secs)
                 .unwrap_or(POLL_SECS_DEFAULT),
+            alpaca_items_per_hour_max: file
+                .alpaca_items_per_hour_max
+                .unwrap_or(ALPACA_ITEMS_PER_HOUR_DEFAULT),
             run_id: self
                 .run_id
                 .clone()
@@ -359,6 +370,12 @@ impl FeedSettings {
             problems.push(format!(
                 "--poll-secs {} is not between 1 and 3600",
                 self.poll_secs
+            ));
+        }
+        if !(1..=ITEMS_PER_HOUR_MAX).contains(&self.alpaca_items_per_hour_max) {
+            problems.push(format!(
+                "alpaca_items_per_hour_max {} is not between 1 and {ITEMS_PER_HOUR_MAX}",
+                self.alpaca_items_per_hour_max
             ));
         }
         let is_supervised = std::env::var_os(LIFELINE_VARIABLE).is_some_and(|value| value == "1");

@@ -80,6 +80,7 @@ fn sources_are_configured() {
 news = ["none", "rss:https://wire.test/rss"]
 stock_feed = "sip"
 stream = false
+alpaca_items_per_hour_max = 50
 [[feed.sources]]
 name = "fed"
 url = "https://fed.test/press.xml"
@@ -99,6 +100,7 @@ fields = {{ items = "/posts", id = "/id", headline = "/title" }}
     let read = settings(&["--config", file.path().to_str().unwrap()]).unwrap();
     assert_eq!(read.stock_feed, StockFeed::Sip);
     assert!(!read.stream);
+    assert_eq!(read.alpaca_items_per_hour_max, 50);
     let rules = read.source_rules();
     let names: Vec<&str> = rules.iter().map(|rules| rules.name.as_str()).collect();
     assert_eq!(names, ["wire.test", "fed", "forum", "stdin"]);
@@ -116,6 +118,7 @@ fn all_problems_of_sources_are_listed() {
         file,
         r#"[feed]
 stock_feed = "i/ex"
+alpaca_items_per_hour_max = 0
 [[feed.sources]]
 name = "a"
 url = "ftp://a.test"
@@ -138,6 +141,7 @@ headers = {{ "bad name" = "x", "x-key" = "env:RAWE_NO_SUCH_VARIABLE" }}
     let ConfigProblems(problems) = refused.unwrap_err();
     for wanted in [
         "stock_feed",
+        "alpaca_items_per_hour_max 0 is not",
         "ftp://a.test",
         "poll_secs",
         "trust_percent",

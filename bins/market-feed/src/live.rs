@@ -8,7 +8,6 @@ mod streams;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use chrono::TimeDelta;
@@ -20,7 +19,7 @@ use rawe_execution::broker::BrokerError;
 use rawe_feed::following::{Act, BarQuestion, Channel, Delivered, Following, NewsQuestion, Seen};
 use rawe_feed::intake::{Intake, SourceRules};
 use rawe_feed::{Group, NewsTimeline, SymbolMap, groups};
-use rawe_runtime::{BrokerArgs, Heart, wall_now};
+use rawe_runtime::{BrokerArgs, Heart, wall_now, wall_wait};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -146,8 +145,9 @@ pub(crate) async fn follow(
 fn mind(settings: &FeedSettings, groups: Vec<Group>, delivered: Delivered) -> Following {
     let poll = TimeDelta::seconds(i64::try_from(settings.poll_secs).unwrap_or(60));
     let has_articles = settings.news.contains(&NewsSource::Alpaca);
+    let articles = has_articles.then_some(settings.alpaca_items_per_hour_max);
     let map = settings.symbol_map.clone();
-    Following::new(groups, has_articles, map, poll, MEMORY, delivered)
+    Following::new(groups, articles, map, poll, MEMORY, delivered)
 }
 
 /// Fills in the whole history of a fresh run: what is known then, and how many bars and items.
@@ -266,9 +266,7 @@ impl Follower {
     async fn follow(&mut self) -> anyhow::Result<()> {
         loop {
             let now = wall_now();
-            let wait = (self.mind.due(now) - now)
-                .to_std()
-                .unwrap_or(Duration::ZERO);
+            let wait = wall_wait(self.mind.due(now) - now);
             // The senders are ours: neither channel ends while we are here.
             tokio::select! {
                 () = tokio::time::sleep(wait) => { self.see(Seen::Time).await?; }

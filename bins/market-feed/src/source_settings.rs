@@ -24,7 +24,7 @@ const POLL_SECS_MAX: u64 = 86_400;
 /// Items of a source within an hour unless told otherwise.
 const ITEMS_PER_HOUR_DEFAULT: u32 = 120;
 /// The most that may be allowed.
-const ITEMS_PER_HOUR_MAX: u32 = 100_000;
+pub(crate) const ITEMS_PER_HOUR_MAX: u32 = 100_000;
 /// The name of standard input as a source.
 const STDIN: &str = "stdin";
 /// The longest name of a source, in characters.

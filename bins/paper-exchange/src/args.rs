@@ -45,11 +45,12 @@ pub struct ExchangeArgs {
     #[arg(long, value_name = "N", env = "RAWE_EXCHANGE_SEED")]
     pub seed: Option<u64>,
 
-    /// Play the bars of this file (CSV or JSON lines, also gzipped) instead of a generated market
+    /// Play the bars of this file (CSV or JSON lines, also gzipped, or Parquet) instead of a
+    /// generated market
     #[arg(long, value_name = "FILE")]
     pub bars: Option<PathBuf>,
 
-    /// Serve the news of this file (JSON lines or CSV, also gzipped)
+    /// Serve the news of this file (JSON lines or CSV, also gzipped, or Parquet)
     #[arg(long, value_name = "FILE", requires = "bars")]
     pub news: Option<PathBuf>,
 

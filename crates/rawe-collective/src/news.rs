@@ -34,7 +34,7 @@ impl Collective {
                 turn.info(
                     "weights_changed",
                     Vec::new(),
-                    format!("voters earned: {}", change.reason),
+                    format!("what each vote weighs: {}", change.reason),
                 );
                 turn.entries.push(JournalEntry::Weights(*change));
             }

@@ -1,6 +1,6 @@
 //! The second edge of a signal: may its sender vote, and in time?
 //!
-//! The first edge (`rawe_core::parse_signal`) decides whether bytes are a signal. Here the roster,
+//! The first edge (`rawe_core::parse_vote`) decides whether bytes are a signal. Here the roster,
 //! the signature, the clock, the sequence, the universe and the size are checked. Every message
 //! received is either applied or refused with one code, and the counts always balance.
 //!
@@ -16,7 +16,7 @@ use rawe_core::channels::STANCES_STREAM;
 use rawe_core::signing::{Authentication, Binding, PublicKey, verify};
 use rawe_core::{
     AgentId, ArbitrageSignal, Refusal, RefusalCode, Roster, RoundVote, StanceMessage, Timestamp,
-    parse_signal,
+    parse_vote,
 };
 
 use crate::config::Rules;
@@ -154,7 +154,7 @@ impl Admission {
     /// # Errors
     /// The refusal, with its code and one line for people.
     pub fn read(&mut self, payload: &[u8]) -> Result<CheckedSignal, Refusal> {
-        let result = parse_signal(payload).and_then(|signal| {
+        let result = parse_vote(payload).and_then(|signal| {
             self.check_signature(payload, &signal)?;
             Ok(CheckedSignal(signal))
         });

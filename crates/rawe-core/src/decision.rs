@@ -240,6 +240,7 @@ pub struct RoundVote {
     /// Which way.
     pub direction: Direction,
     /// Market time of the vote.
+    #[serde(with = "crate::time_text")]
     pub timestamp: Timestamp,
     /// The signal's id, if it had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -283,8 +284,10 @@ pub struct RoundRecord {
     /// The asset.
     pub asset: Symbol,
     /// Market time of the first counted vote.
+    #[serde(with = "crate::time_text")]
     pub opened: Timestamp,
     /// Market time of the decision or of the timer.
+    #[serde(with = "crate::time_text")]
     pub closed: Timestamp,
     /// How it ended.
     pub outcome: RoundOutcome,

@@ -20,6 +20,7 @@ pub mod signal_parse;
 pub mod signing;
 pub mod stance;
 pub mod symbol;
+pub mod time_text;
 pub mod trade;
 
 pub use clock::{Acknowledgement, ClockInstant, ClockMode};
@@ -30,7 +31,7 @@ pub use market_data::{Bar, NewsItem, Register, Timeframe};
 pub use refusal::{Refusal, RefusalCode};
 pub use roster::{Roster, RosterAgent};
 pub use signal::{AgentRef, ArbitrageSignal, Direction, ProposedTrade, SignalType};
-pub use signal_parse::parse_signal;
+pub use signal_parse::{parse_signal, parse_vote};
 pub use stance::{Stance, StanceMessage};
 pub use symbol::{AssetClass, Symbol};
 pub use trade::{ClosedTrade, ExitReason, Fill, Hindsight, TradeVote, WeightChange};

@@ -7,11 +7,10 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::signal::{ArbitrageSignal, Direction, ProposedTrade, SIGNAL_VERSION, SignalType};
-use crate::signal_fields::{Field, Slots, find};
+use crate::signal_fields::{Field, Names, Shape, Slots, find};
 use crate::{Refusal, RefusalCode, Symbol, Timestamp};
 
 /// The largest message accepted, in bytes: fifty times a usual one.
@@ -22,35 +21,35 @@ const TEXT_BYTES_MAX: usize = 512;
 const USD_MAX: f64 = 1e12;
 
 /// The fields of a signal that are read.
-const OUTER: [&str; 13] = [
-    "version",
-    "timestamp",
-    "financial_asset",
-    "metadata",
-    "narrative_id",
-    "signal_type",
-    "strength",
-    "expected_profit",
-    "risk_score",
-    "signal_id",
-    "agent",
-    "ttl_ms",
-    "signature",
+const OUTER: Names = &[
+    ("version", Shape::Plain),
+    ("timestamp", Shape::Plain),
+    ("financial_asset", Shape::Plain),
+    ("metadata", Shape::Fields(INNER)),
+    ("narrative_id", Shape::Plain),
+    ("signal_type", Shape::Plain),
+    ("strength", Shape::Plain),
+    ("expected_profit", Shape::Plain),
+    ("risk_score", Shape::Plain),
+    ("signal_id", Shape::Plain),
+    ("agent", Shape::Whole),
+    ("ttl_ms", Shape::Plain),
+    ("signature", Shape::Whole),
 ];
 /// The fields of its `metadata` that are read.
-const INNER: [&str; 12] = [
-    "size",
-    "agent_name",
-    "financial_asset",
-    "direction",
-    "expected_profit",
-    "risk_score",
-    "timestamp",
-    "narrative_id",
-    "strategy",
-    "confidence",
-    "horizon_secs",
-    "metadata",
+const INNER: Names = &[
+    ("size", Shape::Plain),
+    ("agent_name", Shape::Plain),
+    ("financial_asset", Shape::Plain),
+    ("direction", Shape::Plain),
+    ("expected_profit", Shape::Plain),
+    ("risk_score", Shape::Plain),
+    ("timestamp", Shape::Plain),
+    ("narrative_id", Shape::Plain),
+    ("strategy", Shape::Plain),
+    ("confidence", Shape::Plain),
+    ("horizon_secs", Shape::Plain),
+    ("metadata", Shape::Whole),
 ];
 
 /// Reads one signal.
@@ -58,13 +57,33 @@ const INNER: [&str; 12] = [
 /// # Errors
 /// A [`Refusal`] whose code says what is wrong. Unknown fields are ignored, as in the original.
 pub fn parse_signal(payload: &[u8]) -> Result<ArbitrageSignal, Refusal> {
+    read_signal(payload, read_map)
+}
+
+/// Reads one signal but for its evidence (`metadata.metadata`), which must be an object and is left
+/// empty: votes are counted without it, and building it costs as much as all the rest.
+///
+/// # Errors
+/// As [`parse_signal`].
+pub fn parse_vote(payload: &[u8]) -> Result<ArbitrageSignal, Refusal> {
+    read_signal(payload, |field| read_object(field).map(|_| Map::new()))
+}
+
+fn read_signal(
+    payload: &[u8],
+    evidence: Reader<Map<String, Value>>,
+) -> Result<ArbitrageSignal, Refusal> {
     if payload.len() > SIGNAL_BYTES_MAX {
         return Err(Refusal::new(
             RefusalCode::TooLarge,
             format!("{} bytes; at most {SIGNAL_BYTES_MAX}", payload.len()),
         ));
     }
-    let object = read_outer(payload)?;
+    let slots = read_outer(payload)?;
+    let object = Object {
+        names: OUTER,
+        slots: &slots,
+    };
     let version = object.optional("version", read_integer)?;
     let version = version.unwrap_or(SIGNAL_VERSION);
     if version == 0 || version > SIGNAL_VERSION {
@@ -75,7 +94,7 @@ pub fn parse_signal(payload: &[u8]) -> Result<ArbitrageSignal, Refusal> {
     }
     let (timestamp, timestamp_was_naive) = object.required("timestamp", read_time)?;
     let financial_asset = object.required("financial_asset", read_symbol)?;
-    let metadata = read_trade(object.required("metadata", read_object)?)?;
+    let metadata = read_trade(&object.inner("metadata", INNER)?, evidence)?;
     if metadata.financial_asset != financial_asset {
         return Err(Refusal::new(
             RefusalCode::AssetMismatch,
@@ -104,7 +123,7 @@ pub fn parse_signal(payload: &[u8]) -> Result<ArbitrageSignal, Refusal> {
 }
 
 /// Finds the fields of the message. One that is JSON, but no object, has a code of its own.
-fn read_outer(payload: &[u8]) -> Result<Object<'_, 13>, Refusal> {
+fn read_outer(payload: &[u8]) -> Result<Slots<'_>, Refusal> {
     let not_json = |reason: String| Refusal::new(RefusalCode::NotJson, reason);
     let text = std::str::from_utf8(payload).map_err(|error| not_json(error.to_string()))?;
     if !text.trim_start().starts_with('{') {
@@ -117,20 +136,13 @@ fn read_outer(payload: &[u8]) -> Result<Object<'_, 13>, Refusal> {
             },
         ));
     }
-    let slots = find(text, &OUTER).map_err(|error| not_json(error.to_string()))?;
-    Ok(Object {
-        names: &OUTER,
-        slots,
-    })
+    find(text, OUTER).map_err(|error| not_json(error.to_string()))
 }
 
-fn read_trade(text: &str) -> Result<ProposedTrade, Refusal> {
-    let slots = find(text, &INNER)
-        .map_err(|error| Refusal::new(RefusalCode::NotJson, error.to_string()))?;
-    let object = Object {
-        names: &INNER,
-        slots,
-    };
+fn read_trade(
+    object: &Object<'_>,
+    evidence: Reader<Map<String, Value>>,
+) -> Result<ProposedTrade, Refusal> {
     let size = object.required("size", read_usd)?;
     if size <= 0.0 {
         return Err(Refusal::new(
@@ -142,7 +154,7 @@ fn read_trade(text: &str) -> Result<ProposedTrade, Refusal> {
         .map(|size| size.round_dp(6))
         .filter(|size| !size.is_zero())
         .ok_or_else(|| Refusal::new(RefusalCode::OutOfRange, "size cannot be read as USD"))?;
-    let evidence = object.optional("metadata", read_map)?;
+    let evidence = object.optional("metadata", evidence)?;
     Ok(ProposedTrade {
         agent_name: object.required("agent_name", read_text)?,
         financial_asset: object.required("financial_asset", read_symbol)?,
@@ -160,39 +172,50 @@ fn read_trade(text: &str) -> Result<ProposedTrade, Refusal> {
 }
 
 /// A reader of one field's value; its error is the code and what was expected.
-type Reader<'a, T> = fn(&Field<'a>) -> Result<T, (RefusalCode, &'static str)>;
+type Reader<T> = fn(&Field<'_>) -> Result<T, (RefusalCode, &'static str)>;
 
 /// An object of the message.
-struct Object<'a, const N: usize> {
-    names: &'static [&'static str; N],
-    slots: Slots<'a, N>,
+struct Object<'s> {
+    names: Names,
+    slots: &'s [Option<Field<'s>>],
 }
 
-impl<'a, const N: usize> Object<'a, N> {
-    fn slot(&self, name: &str) -> Option<&'a RawValue> {
-        let place = self.names.iter().position(|known| *known == name)?;
-        self.slots.get(place).copied().flatten()
+impl<'s> Object<'s> {
+    fn slot(&self, name: &str) -> Option<&'s Field<'s>> {
+        let place = self.names.iter().position(|(known, _)| *known == name)?;
+        self.slots.get(place)?.as_ref()
     }
 
-    fn required<T>(&self, name: &str, read: Reader<'a, T>) -> Result<T, Refusal> {
-        let raw = self.slot(name).ok_or_else(|| {
-            Refusal::new(RefusalCode::MissingField, format!("'{name}' is absent"))
-        })?;
-        read_field(name, raw, read)
+    fn required<T>(&self, name: &str, read: Reader<T>) -> Result<T, Refusal> {
+        read_field(name, self.present(name)?, read)
     }
 
-    fn optional<T>(&self, name: &str, read: Reader<'a, T>) -> Result<Option<T>, Refusal> {
-        match self.slot(name).filter(|raw| raw.get() != "null") {
-            None => Ok(None),
-            Some(raw) => read_field(name, raw, read).map(Some),
+    fn present(&self, name: &str) -> Result<&'s Field<'s>, Refusal> {
+        self.slot(name)
+            .ok_or_else(|| Refusal::new(RefusalCode::MissingField, format!("'{name}' is absent")))
+    }
+
+    fn optional<T>(&self, name: &str, read: Reader<T>) -> Result<Option<T>, Refusal> {
+        match self.slot(name) {
+            None | Some(Field::Null) => Ok(None),
+            Some(field) => read_field(name, field, read).map(Some),
+        }
+    }
+
+    /// The object in a field.
+    fn inner(&self, name: &str, names: Names) -> Result<Self, Refusal> {
+        match self.present(name)? {
+            Field::Fields(slots) => Ok(Self { names, slots }),
+            _ => Err(Refusal::new(
+                RefusalCode::WrongType,
+                format!("'{name}' must be an object"),
+            )),
         }
     }
 }
 
-fn read_field<'a, T>(name: &str, raw: &'a RawValue, read: Reader<'a, T>) -> Result<T, Refusal> {
-    let field = Field::read(raw)
-        .map_err(|error| Refusal::new(RefusalCode::NotJson, format!("'{name}': {error}")))?;
-    read(&field)
+fn read_field<T>(name: &str, field: &Field<'_>, read: Reader<T>) -> Result<T, Refusal> {
+    read(field)
         .map_err(|(code, expected)| Refusal::new(code, format!("'{name}' must be {expected}")))
 }
 

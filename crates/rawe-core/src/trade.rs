@@ -34,6 +34,7 @@ pub struct Fill {
     #[serde(with = "rust_decimal::serde::str")]
     pub fee: Decimal,
     /// Market time.
+    #[serde(with = "crate::time_text")]
     pub at: Timestamp,
 }
 
@@ -111,8 +112,10 @@ pub struct ClosedTrade {
     /// Long or short.
     pub direction: Direction,
     /// Market time of the last fill of the opening.
+    #[serde(with = "crate::time_text")]
     pub opened_at: Timestamp,
     /// Market time of the last fill of the closing.
+    #[serde(with = "crate::time_text")]
     pub closed_at: Timestamp,
     /// Units closed.
     #[serde(with = "rust_decimal::serde::str")]
@@ -146,6 +149,7 @@ impl ClosedTrade {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WeightChange {
     /// Market time.
+    #[serde(with = "crate::time_text")]
     pub at: Timestamp,
     /// The trade whose result was credited, by the order that opened it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,7 +8,7 @@
 
 use proptest::prelude::*;
 use rawe_core::signal::signal_schema;
-use rawe_core::{ArbitrageSignal, Direction, RefusalCode, SignalType, parse_signal};
+use rawe_core::{ArbitrageSignal, Direction, RefusalCode, SignalType, parse_signal, parse_vote};
 use serde_json::{Value, json};
 
 const ORIGINAL: &str = include_str!("golden/original_format.json");
@@ -261,6 +261,27 @@ proptest! {
             prop_assert_eq!(code(parse_signal(&damaged)), code(parse_signal(&anew)));
         } else {
             prop_assert!(parse_signal(&damaged).is_err());
+        }
+    }
+
+    #[test]
+    fn a_vote_is_the_signal_without_its_evidence(
+        at in 0..CURRENT.len(),
+        byte in any::<u8>(),
+    ) {
+        let mut damaged = CURRENT.as_bytes().to_vec();
+        damaged[at] = byte;
+        match (parse_signal(&damaged), parse_vote(&damaged)) {
+            (Ok(mut signal), vote) => {
+                signal.metadata.metadata.clear();
+                prop_assert_eq!(vote, Ok(signal));
+            }
+            // Only what nobody reads of the evidence may be wrong.
+            (Err(_), Ok(_)) => {
+                let inside = CURRENT.rfind("\"metadata\":").is_some_and(|from| at > from);
+                prop_assert!(inside, "damaged at {}", at);
+            }
+            (Err(whole), Err(vote)) => prop_assert_eq!(whole.code, vote.code),
         }
     }
 

@@ -130,10 +130,13 @@ pub struct OrderReport {
     /// Mean fill price, USD, if anything is filled.
     pub filled_average_price: Option<Decimal>,
     /// When the broker took it, broker time.
+    #[serde(default, with = "rawe_core::time_text::option")]
     pub submitted_at: Option<Timestamp>,
     /// When it was completely filled, broker time.
+    #[serde(default, with = "rawe_core::time_text::option")]
     pub filled_at: Option<Timestamp>,
     /// When it last changed, broker time.
+    #[serde(default, with = "rawe_core::time_text::option")]
     pub updated_at: Option<Timestamp>,
 }
 

@@ -22,8 +22,10 @@ pub struct Intent {
     /// The order, byte for byte what will be sent.
     pub order: OrderRequest,
     /// Market time of the decision.
+    #[serde(with = "rawe_core::time_text")]
     pub decided_at: Timestamp,
     /// Market time after which it must not be sent any more.
+    #[serde(with = "rawe_core::time_text")]
     pub void_after: Timestamp,
 }
 
@@ -57,6 +59,7 @@ pub enum JournalEntry {
     /// It went out, or went out once more under the same id, and this came of it.
     Submission {
         /// Market time of the answer.
+        #[serde(with = "rawe_core::time_text")]
         at: Timestamp,
         /// The order.
         client_order_id: ClientOrderId,
@@ -68,6 +71,7 @@ pub enum JournalEntry {
     /// The broker said something new of an order.
     Report {
         /// Market time.
+        #[serde(with = "rawe_core::time_text")]
         at: Timestamp,
         /// What it said, merged with everything before.
         report: Box<OrderReport>,
@@ -77,6 +81,7 @@ pub enum JournalEntry {
     /// An intent has ended.
     Resolved {
         /// Market time.
+        #[serde(with = "rawe_core::time_text")]
         at: Timestamp,
         /// The order.
         client_order_id: ClientOrderId,
@@ -108,6 +113,7 @@ impl JournalEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PositionRecord {
     /// Market time.
+    #[serde(with = "rawe_core::time_text")]
     pub at: Timestamp,
     /// The asset.
     pub asset: Symbol,
@@ -135,6 +141,7 @@ pub struct PositionRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlRecord {
     /// Wall time.
+    #[serde(with = "rawe_core::time_text")]
     pub at: Timestamp,
     /// What trading became.
     pub state: TradingState,

@@ -1,5 +1,5 @@
 //! Bars, news, labelled texts and labelled streams from files: CSV or JSON lines, plain or gzipped,
-//! as users have them.
+//! or Parquet, as users have them.
 //!
 //! Forms: bars `symbol,time,open,high,low,close,volume` with `time` the END of the bar; news
 //! `id,time,source,headline,text,symbols,author,followers,repost_of`; labels
@@ -10,6 +10,7 @@
 //! what is kept, not with the file.
 
 mod bars;
+mod columns;
 mod labels;
 mod news;
 mod records;
@@ -198,6 +199,30 @@ pub enum FileError {
         what: &'static str,
         /// The header expected.
         header: &'static str,
+    },
+    /// It is Parquet, and not whole, or of a kind that cannot be read.
+    #[error(
+        "reading {path} as Parquet failed: {reason}; it must be whole, and compressed with Snappy \
+         or gzip or not at all"
+    )]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        reason: String,
+    },
+    /// It is Parquet, and one of its columns is neither text nor number nor time.
+    #[error(
+        "the column '{column}' of {path} is {found}; write it as text, a number or a time, or \
+         symbols as a list of texts"
+    )]
+    ColumnType {
+        /// The file.
+        path: PathBuf,
+        /// The column, as the file names it.
+        column: String,
+        /// Its type.
+        found: String,
     },
     /// No line could be used.
     #[error("{path} holds no usable {what} ({faults}); see the documented form of the file")]

@@ -20,7 +20,8 @@ use rawe_alpaca::types::{BarData, NewsArticle};
 use rawe_core::calendar::MarketCalendar;
 use rawe_core::{AssetClass, Bar, Symbol, Timeframe, Timestamp};
 
-use crate::alpaca_items::item_from_alpaca;
+use crate::allowance::Allowance;
+use crate::alpaca_items::{ItemFault, item_from_alpaca};
 use crate::bar_times::spans_between;
 use crate::groups::Group;
 use crate::intake::FRESH;
@@ -49,10 +50,11 @@ const HELD_MAX: TimeDelta = TimeDelta::seconds(60);
 const AUDIT_EVERY: TimeDelta = TimeDelta::minutes(5);
 /// No minute of any symbol for longer than this is a gap.
 const GAP_MIN: TimeDelta = TimeDelta::minutes(3);
-/// Silence in open markets after which a stream is opened again; doubled while it says nothing.
+/// Silence in open markets after which a stream is opened again, at least: doubled while it says
+/// nothing, and twice its pause for one that tells its bars less often than every minute.
 const MUTE_AFTER: TimeDelta = TimeDelta::minutes(5);
-/// The longest such silence.
-const MUTE_AFTER_MAX: TimeDelta = TimeDelta::hours(1);
+/// The longest such silence: a market of hours pauses for one.
+const MUTE_AFTER_MAX: TimeDelta = TimeDelta::hours(2);
 /// How much later than it was published the stream may tell an article.
 const TOLD_WITHIN: TimeDelta = TimeDelta::seconds(60);
 /// How often time passes at least.
@@ -72,14 +74,18 @@ pub struct Following {
     bar_inquiries: Vec<Inquiry>,
     /// `None` when the news API is no source.
     news_inquiry: Option<Inquiry>,
+    /// Of each source of articles.
+    allowances: BTreeMap<String, Allowance>,
+    per_hour_max: u32,
 }
 
 impl Following {
-    /// Follows `groups`, and articles if `has_articles`; asks every `poll` while no stream is up,
-    /// and remembers what was delivered for `memory`, which must be longer than a week.
+    /// Follows `groups`, and at most so many articles of each source within an hour, if any; asks
+    /// every `poll` while no stream is up, and remembers what was delivered for `memory`, which must
+    /// be longer than a week.
     pub fn new(
         groups: Vec<Group>,
-        has_articles: bool,
+        articles_per_hour_max: Option<u32>,
         map: SymbolMap,
         poll: TimeDelta,
         memory: TimeDelta,
@@ -87,7 +93,9 @@ impl Following {
     ) -> Self {
         Self {
             bar_inquiries: vec![Inquiry::new(delivered.bars_through); groups.len()],
-            news_inquiry: has_articles.then(|| Inquiry::new(delivered.news_through)),
+            news_inquiry: articles_per_hour_max.map(|_| Inquiry::new(delivered.news_through)),
+            allowances: BTreeMap::new(),
+            per_hour_max: articles_per_hour_max.unwrap_or(0),
             groups,
             map,
             poll,
@@ -177,16 +185,14 @@ impl Following {
     }
 
     fn up(&mut self, channel: Channel, now: Timestamp) {
-        let mute_after = self
-            .lines
-            .get(&channel)
-            .map_or(MUTE_AFTER, |line| line.mute_after);
+        let before = self.lines.get(&channel);
         let line = Line {
             up: Some(now),
             heard: None,
             newest_minute: None,
             gap_through: None,
-            mute_after,
+            told: before.and_then(|line| line.told),
+            mute_after: before.map_or(MUTE_AFTER, |line| line.mute_after),
         };
         self.lines.insert(channel, line);
         self.hurry(channel, now);
@@ -213,7 +219,13 @@ impl Following {
 
     fn minute(&mut self, symbol: Symbol, minute: BarData, now: Timestamp, acts: &mut Vec<Act>) {
         if let Some(line) = self.lines.get_mut(&bars_channel(symbol.class())) {
-            (line.heard, line.mute_after) = (Some(now), MUTE_AFTER);
+            line.heard = Some(now);
+            // Several symbols tell the same minute: only a later one says how often they come.
+            if line.told.is_none_or(|told| told < minute.t) {
+                let pause = line.told.map_or(TimeDelta::zero(), |told| minute.t - told);
+                line.mute_after = (pause * 2).clamp(MUTE_AFTER, MUTE_AFTER_MAX);
+                line.told = Some(minute.t);
+            }
             if line
                 .newest_minute
                 .is_some_and(|newest| minute.t > newest + GAP_MIN)
@@ -359,7 +371,8 @@ impl Following {
             inquiry.succeeded(question.through, now, now + pause);
         }
         let missed = articles.iter().filter(|article| {
-            let fell_due = article.created_at + TOLD_WITHIN < now;
+            // One published with an earlier date than it appeared is told when it appears.
+            let fell_due = article.created_at.max(article.updated_at) + TOLD_WITHIN < now;
             let while_up = up.is_some_and(|up| up < article.created_at);
             fell_due && while_up && !self.articles.contains(article.id)
         });
@@ -379,13 +392,21 @@ impl Following {
                 *counts.entry("news_dropped_known".to_owned()).or_default() += 1;
                 continue;
             }
-            match item_from_alpaca(article, now, &self.map) {
-                Ok(mut item) => {
-                    self.articles
-                        .add(article.id, article.updated_at.max(now - FRESH));
-                    item.backfill = item.published < now - FRESH;
-                    items.push(item);
+            let outcome = item_from_alpaca(article, now, &self.map).and_then(|mut item| {
+                // Noted although it may be one too many: it shall not come back later as new.
+                let updated_at = article.updated_at.max(now - FRESH);
+                self.articles.add(article.id, updated_at);
+                item.backfill = item.published < now - FRESH;
+                // History comes at once, whatever it was; it triggers nothing.
+                let allowance = self.allowances.entry(item.source.clone()).or_default();
+                if item.backfill || allowance.allows(self.per_hour_max, now) {
+                    Ok(item)
+                } else {
+                    Err(ItemFault::OverRate)
                 }
+            });
+            match outcome {
+                Ok(item) => items.push(item),
                 Err(fault) => {
                     let counter = format!("news_dropped_{}", fault.name());
                     *counts.entry(counter).or_default() += 1;

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use rawe_core::{NewsItem, Register, Symbol, Timestamp};
 
 use crate::SymbolMap;
+use crate::allowance::Allowance;
 use crate::alpaca_items::{CLOCK_SKEW_MAX, ItemFault};
 use crate::drafts::Draft;
 use crate::text::{HEADLINE_CHARS_MAX, NAME_CHARS_MAX, TEXT_CHARS_MAX, one_line, plain_text};
@@ -48,8 +49,7 @@ pub struct Intake {
 struct Memory {
     known: HashSet<String>,
     order: VecDeque<String>,
-    /// What it may still say, and since when that has been so.
-    allowance: Option<(f64, Timestamp)>,
+    allowance: Allowance,
     /// Whether one of its documents has been read.
     met: bool,
 }
@@ -64,17 +64,6 @@ impl Memory {
                 self.known.remove(&oldest);
             }
         }
-    }
-
-    /// Whether one more item is allowed; it is counted.
-    fn allows(&mut self, per_hour: u32, now: Timestamp) -> bool {
-        let most = f64::from(per_hour);
-        let (left, since) = self.allowance.unwrap_or((most, now));
-        let passed = (now - since).num_milliseconds().max(0) as f64 / 3_600_000.0;
-        let left = (left + passed * most).min(most);
-        let allowed = left >= 1.0;
-        self.allowance = Some((if allowed { left - 1.0 } else { left }, now.max(since)));
-        allowed
     }
 }
 
@@ -114,7 +103,7 @@ impl Intake {
                 }
                 // Noted although it may be one too many: it shall not come back later as new.
                 memory.remember(&item.id);
-                if !memory.allows(rules.items_per_hour_max, now) {
+                if !memory.allowance.allows(rules.items_per_hour_max, now) {
                     return Err(ItemFault::OverRate);
                 }
                 let undated = draft.published.is_none() && !undated_is_new;

@@ -9,6 +9,7 @@
 //! which instant of a replay comes next. All of it is synchronous and reads no clock; how items are
 //! fetched and reach the bus is the `market-feed` binary.
 
+mod allowance;
 pub mod alpaca_items;
 pub mod archive;
 pub mod bar_times;

@@ -25,6 +25,7 @@ pub(crate) const HISTORY_TABLES: [&str; 10] = [
 
 #[derive(Serialize, Deserialize)]
 struct SubmissionRow<'a> {
+    #[serde(with = "rawe_core::time_text")]
     at: Timestamp,
     client_order_id: Cow<'a, ClientOrderId>,
     attempt: u32,
@@ -33,12 +34,14 @@ struct SubmissionRow<'a> {
 
 #[derive(Serialize, Deserialize)]
 struct ReportRow<'a> {
+    #[serde(with = "rawe_core::time_text")]
     at: Timestamp,
     report: Cow<'a, OrderReport>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct ResolvedRow<'a> {
+    #[serde(with = "rawe_core::time_text")]
     at: Timestamp,
     client_order_id: Cow<'a, ClientOrderId>,
     resolution: Cow<'a, Resolution>,

@@ -16,7 +16,7 @@ mod process;
 mod signing_key;
 
 pub use args::{BrokerArgs, CommonArgs};
-pub use clock::{new_boot_id, new_uuid, wall_now};
+pub use clock::{new_boot_id, new_uuid, wall_now, wall_wait};
 pub use config::{ConfigProblems, load_section};
 pub use connect::connect_bus;
 pub use heart::Heart;

@@ -38,7 +38,7 @@ pub(crate) struct Stage {
 }
 
 /// An HTTP client.
-fn http() -> reqwest::Client {
+pub(crate) fn http() -> reqwest::Client {
     // Another test may have installed it already.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()

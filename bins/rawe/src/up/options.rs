@@ -56,7 +56,7 @@ pub(crate) struct UpArgs {
     /// The generated market: the same seed is the same market
     #[arg(long, value_name = "N", conflicts_with_all = ["news", "bars", "alpaca"])]
     pub(crate) seed: Option<u64>,
-    /// Replay news from this file (JSON lines, may be gzipped); needs --bars
+    /// Replay news from this file (JSON lines or CSV, may be gzipped, or Parquet); needs --bars
     #[arg(
         long,
         value_name = "FILE",
@@ -64,7 +64,7 @@ pub(crate) struct UpArgs {
         conflicts_with = "alpaca"
     )]
     pub(crate) news: Option<PathBuf>,
-    /// Replay bars from this file (CSV, may be gzipped)
+    /// Replay bars from this file (CSV or JSON lines, may be gzipped, or Parquet)
     #[arg(long, value_name = "FILE", conflicts_with = "alpaca")]
     pub(crate) bars: Option<PathBuf>,
     /// Replay a recording (`rawe record`), or a download (`rawe fetch`), in this folder

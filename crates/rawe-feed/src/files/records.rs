@@ -1,5 +1,5 @@
 //! Lines of a file as records of named fields, whether the file is CSV or JSON lines, plain or
-//! gzipped. What the fields mean is for the siblings.
+//! gzipped; or Parquet, see the sibling `columns`. What the fields mean is for the other siblings.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -10,6 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::columns::{is_parquet, read_parquet};
 use super::{FileError, FileReport, LineFault};
 use rawe_core::Timestamp;
 
@@ -129,8 +130,9 @@ pub(super) fn parse_time(text: &str) -> Option<FileTime> {
 /// Calls `each` with every record and its line number; what it refuses is counted in the report.
 ///
 /// # Errors
-/// When the file cannot be opened, or a CSV header lacks one of the `required` columns. A file that
-/// breaks off (a cut gzip) keeps what was read before, with one unreadable line.
+/// When the file cannot be opened, or a CSV or Parquet file lacks one of the `required` columns. A
+/// file that breaks off (a cut gzip) keeps what was read before, with one unreadable line; Parquet
+/// cannot be read unless it is whole.
 pub(super) fn for_each_record(
     path: &Path,
     required: &[&'static str],
@@ -138,6 +140,9 @@ pub(super) fn for_each_record(
     report: &mut FileReport,
     mut each: impl FnMut(&Record<'_>, u64, &mut FileReport) -> Result<(), LineFault>,
 ) -> Result<(), FileError> {
+    if is_parquet(path) {
+        return read_parquet(path, required, (what, header), report, &mut each);
+    }
     let mut reader = open(path).map_err(|source| FileError::Io {
         path: path.to_owned(),
         source,
@@ -189,7 +194,9 @@ fn first_byte(reader: &mut dyn BufRead) -> Option<u8> {
     }
 }
 
-type Each<'a> = &'a mut dyn FnMut(&Record<'_>, u64, &mut FileReport) -> Result<(), LineFault>;
+/// Who takes the records.
+pub(super) type Each<'a> =
+    &'a mut dyn FnMut(&Record<'_>, u64, &mut FileReport) -> Result<(), LineFault>;
 
 fn read_json_lines(reader: &mut dyn BufRead, report: &mut FileReport, each: Each<'_>) {
     let mut line = Vec::new();

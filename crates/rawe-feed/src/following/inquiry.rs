@@ -19,6 +19,9 @@ pub(super) struct Line {
     pub(super) newest_minute: Option<Timestamp>,
     /// Where the newest gap in its minutes ends.
     pub(super) gap_through: Option<Timestamp>,
+    /// The newest minute told, also before the stream was opened again.
+    pub(super) told: Option<Timestamp>,
+    /// How long it may say nothing before it counts as mute.
     pub(super) mute_after: TimeDelta,
 }
 

@@ -1,6 +1,8 @@
 //! A live feed's mind against simulated worlds: streams that come and go and fall silent, an API
 //! that fails and is slow. Nothing is lost, nothing told twice, and hours are what they were.
 
+mod rules;
+
 use std::collections::VecDeque;
 
 use proptest::prelude::*;
@@ -63,7 +65,7 @@ fn following() -> Following {
     let groups = crate::groups(coins().map(|coin| (coin, Timeframe::Hour)));
     Following::new(
         groups,
-        true,
+        Some(60),
         SymbolMap::default(),
         TimeDelta::seconds(60),
         TimeDelta::days(8),
@@ -363,41 +365,6 @@ fn while_the_api_is_away_whole_hours_are_told_all_the_same() {
     check(&world, &told, true);
     let late = |(when, bar): &&(Timestamp, Bar)| *when - bar.end > HELD_MAX + TimeDelta::seconds(2);
     assert_eq!(told.bars.iter().skip(2).filter(late).count(), 0);
-}
-
-#[test]
-fn a_stream_that_never_says_anything_is_opened_again_ever_more_seldom() {
-    let mut mind = following();
-    let mut restarts = Vec::new();
-    mind.apply(Seen::Up(Channel::Crypto), start());
-    for minutes in 0..600 {
-        let now = start() + TimeDelta::minutes(minutes);
-        let acts = mind.apply(Seen::Time, now);
-        if acts.contains(&Act::Restart(Channel::Crypto)) {
-            restarts.push(minutes);
-            mind.apply(Seen::Down(Channel::Crypto), now);
-            mind.apply(Seen::Up(Channel::Crypto), now);
-        }
-    }
-    assert_eq!(restarts[..6], [5, 15, 35, 75, 135, 195]);
-}
-
-#[test]
-fn a_known_article_and_an_edited_one_are_not_told_again() {
-    let mut mind = following();
-    mind.articles.add(7, start());
-    for acts in [
-        mind.apply(Seen::Article(Box::new(article(7, at(5)))), at(10)),
-        mind.apply(Seen::Article(Box::new(article(8, at(9)))), at(10)),
-        mind.apply(Seen::Article(Box::new(article(8, at(11)))), at(12)),
-    ]
-    .iter()
-    .enumerate()
-    {
-        let (place, acts) = acts;
-        let told = acts.iter().any(|act| matches!(act, Act::Deliver(..)));
-        assert_eq!(told, place == 1, "{acts:?}");
-    }
 }
 
 proptest! {
