@@ -54,6 +54,7 @@ from alpaca.trading.enums import (
 )
 from alpaca.trading.requests import (
     ClosePositionRequest,
+    CreateWatchlistRequest,
     GetAssetsRequest,
     GetCalendarRequest,
     GetOrderByIdRequest,
@@ -67,6 +68,7 @@ from alpaca.trading.requests import (
     StopOrderRequest,
     TakeProfitRequest,
     TrailingStopOrderRequest,
+    UpdateWatchlistRequest,
 )
 from alpaca.trading.stream import TradingStream
 
@@ -364,6 +366,27 @@ def positions():
             lambda: trading.get_open_position(STOCK))
 
 
+def watchlists():
+    made = trading.create_watchlist(CreateWatchlistRequest(name="tried", symbols=STOCKS[:2]))
+    check("made", [asset.symbol for asset in made.assets] == STOCKS[:2], made)
+    again = CreateWatchlistRequest(name="tried", symbols=[])
+    refused("a name twice", 422, 40010001, "watchlist name must be unique",
+            lambda: trading.create_watchlist(again))
+    longer = trading.add_asset_to_watchlist_by_id(made.id, COIN)
+    check("added", longer.assets[-1].symbol == COIN, longer)
+    shorter = trading.remove_asset_from_watchlist_by_id(made.id, COIN)
+    check("removed", len(shorter.assets) == 2, shorter)
+    changed = UpdateWatchlistRequest(name="kept", symbols=STOCKS)
+    check("changed", len(trading.update_watchlist_by_id(made.id, changed).assets) == 3)
+    check("listed", [entry.name for entry in trading.get_watchlists()] == ["kept"])
+    by_name = trading.get("/watchlists:by_name", {"name": "kept"})
+    check("by name", by_name["id"] == str(trading.get_watchlist_by_id(made.id).id), by_name)
+    trading.delete_watchlist_by_id(made.id)
+    refused("a list that is gone", 404, 40410000, "watchlist not found",
+            lambda: trading.get_watchlist_by_id(made.id))
+    say("watchlists: create, get, update, delete", f"{', '.join(STOCKS)} and back")
+
+
 def history():
     for request in (None, GetPortfolioHistoryRequest(period="1D", timeframe="5Min"),
                     GetPortfolioHistoryRequest(period="1M", timeframe="1D")):
@@ -417,6 +440,16 @@ def market_data():
     check("days", snapshot.previous_daily_bar.timestamp < snapshot.daily_bar.timestamp, snapshot)
     say("get_stock_snapshot", f"{snapshot.latest_trade.price}, day from {snapshot.daily_bar.open}")
 
+    one, many = stocks.get(f"/stocks/{STOCK}/snapshot"), f"/stocks/snapshots"
+    check("the path of one stock", one.pop("symbol") == STOCK
+          and one == stocks.get(many, {"symbols": STOCK})[STOCK], one)
+    for what in ("bars", "trades", "quotes"):
+        newest = stocks.get(f"/stocks/{STOCK}/{what}/latest")[what[:-1]]
+        page = stocks.get(f"/stocks/{STOCK}/{what}", {"start": start.isoformat(), "limit": 3,
+                                                      "timeframe": "1Hour"})
+        check(what, len(page[what]) == 3 and page["next_page_token"] and newest["t"], page)
+    say(f"/v2/stocks/{STOCK}/bars, trades, quotes, ...", "the same")
+
     request = CryptoBarsRequest(symbol_or_symbols=COIN, timeframe=hour, start=start)
     bars = coins.get_crypto_bars(request)
     check("coins never close", len(bars[COIN]) == 240, len(bars[COIN]))
@@ -444,7 +477,7 @@ def market_data():
 
 def streams():
     to(trading.get_clock().next_open + timedelta(minutes=45))
-    names = ("bars", "quotes", "trades", "days", "coins", "books", "news", "orders")
+    names = ("bars", "quotes", "trades", "days", "halts", "coins", "books", "news", "orders")
     told = {name: [] for name in names}
 
     def into(name):
@@ -457,6 +490,7 @@ def streams():
     stock_stream.subscribe_quotes(into("quotes"), STOCK)
     stock_stream.subscribe_trades(into("trades"), STOCK)
     stock_stream.subscribe_daily_bars(into("days"), STOCK)
+    stock_stream.subscribe_trading_statuses(into("halts"), "*")
     coin_stream = CryptoDataStream(*KEYS, url_override=f"{SOCKETS}/v1beta3/crypto/us")
     coin_stream.subscribe_bars(into("coins"), "*")
     coin_stream.subscribe_orderbooks(into("books"), COIN)
@@ -471,6 +505,7 @@ def streams():
 
     # The clock moves until each stream has told something: they subscribe when they are ready.
     def moved():
+        admin("halts", {"symbol": STOCKS[2], "minutes": 10})
         advance(step_bars=1)
         order = MarketOrderRequest(symbol=COIN, notional=10, side=OrderSide.BUY,
                                    time_in_force=TimeInForce.GTC)
@@ -484,6 +519,9 @@ def streams():
     check("never ahead", bar.timestamp < now, bar)
     check("orders", told["orders"][-1].order.symbol == COIN, told["orders"][-1])
     say("StockDataStream (MessagePack)", f"bar {bar.symbol} {bar.timestamp:%H:%M} {bar.close}")
+    halt = told["halts"][0]
+    check("a halt", halt.status_code == "H" and halt.symbol == STOCKS[2], halt)
+    say("StockDataStream: a halt", f"{halt.symbol} {halt.status_message}, {halt.reason_message}")
     say("CryptoDataStream", f"{told['coins'][-1].symbol}, book {told['books'][-1].asks[0].price}")
     say("NewsDataStream", title(told["news"][-1]))
     say("TradingStream", [getattr(u.event, "value", u.event) for u in told["orders"][-2:]])
@@ -505,7 +543,7 @@ def streams():
         check("the streams end", not thread.is_alive())
 
 
-for part in (account_and_market, simple_orders, refusals, groups, positions, history, market_data,
-             streams):
+for part in (account_and_market, simple_orders, refusals, groups, positions, watchlists, history,
+             market_data, streams):
     part()
 print("all is well")

@@ -10,6 +10,8 @@ mod chaos;
 #[cfg(test)]
 mod collective;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod feed_cut;
 #[cfg(test)]
 mod fetching;

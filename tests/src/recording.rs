@@ -17,6 +17,9 @@ const WARMUP_DAYS: &str = "60";
 /// Where the play ends, two days after it began.
 const LAST_DAY: &str = "2026-05-06";
 
+/// What the demo's exchange adds to a market: a recording is played under the same rules.
+const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/demo.toml");
+
 /// Plays a market to its end; what it left on the bus.
 async fn play(redis: &RedisServer, folder: &Path, market: &[&str]) -> [Vec<Vec<u8>>; 4] {
     let mut command = Program::command("rawe", folder);
@@ -84,7 +87,8 @@ async fn a_recorded_session_replays_to_identical_decisions() {
 
     let redis = RedisServer::start().unwrap();
     let recording = out.to_str().unwrap();
-    let second = play(&redis, folder.path(), &["--recording", recording]).await;
+    let market = ["--recording", recording, "--config", RULES];
+    let second = play(&redis, folder.path(), &market).await;
     let names = ["decisions", "bars", "news"];
     for (name, (first, second)) in names.iter().zip(first.iter().zip(&second)) {
         assert!(!first.is_empty(), "no {name}");

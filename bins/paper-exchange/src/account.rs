@@ -16,6 +16,7 @@ use crate::rate_limit::RateLimit;
 use crate::refusals::ApiRefusal;
 use crate::seats::Seats;
 use crate::stream::Updates;
+use crate::watchlists::Watchlists;
 
 /// The keys that clients must send.
 #[derive(Clone, Debug)]
@@ -56,6 +57,7 @@ pub(crate) struct Account {
     pub(crate) updates: Updates,
     pub(crate) configurations: Mutex<Configurations>,
     pub(crate) rate_limit: RateLimit,
+    watchlists: Mutex<Watchlists>,
     /// Who is connected to which data stream.
     pub(crate) seats: Seats,
     exchange: Mutex<Exchange>,
@@ -70,6 +72,7 @@ impl Account {
             updates: Updates::default(),
             configurations: Mutex::default(),
             rate_limit,
+            watchlists: Mutex::default(),
             seats: Seats::default(),
             exchange: Mutex::new(exchange),
         }
@@ -87,6 +90,13 @@ impl Account {
     pub(crate) fn put(&self, mut book: Exchange) {
         book.watch_orders();
         *self.exchange() = book;
+    }
+
+    /// Its lists of assets.
+    pub(crate) fn watchlists(&self) -> MutexGuard<'_, Watchlists> {
+        self.watchlists
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What its owner has set.

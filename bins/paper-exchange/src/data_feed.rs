@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rawe_core::{AssetClass, Timestamp};
-use rawe_market::{BarView, MarketData, PriceSeries};
+use rawe_market::{AssetIndex, BarView, MarketData, PriceSeries};
 use serde_json::{Map, Value, json};
 
 use crate::bar_windows::{BarLength, newest, own_bar};
+use crate::halts::HaltChange;
 use crate::news_store::NewsStore;
 use crate::ticks;
 
@@ -123,17 +124,25 @@ struct Told {
     message: Map<String, Value>,
 }
 
-/// What happened in `(after, through]`, in the order in which it happened.
+/// A stretch of market time `(after, through]`.
+pub(crate) struct Span<'a> {
+    pub(crate) after: Timestamp,
+    pub(crate) through: Timestamp,
+    /// What has been halted and resumed meanwhile, also where the clock stood still.
+    pub(crate) halts: &'a [HaltChange],
+}
+
+/// What happened, in the order in which it happened.
 pub(crate) fn told(
     kind: FeedKind,
     wanted: &Subscriptions,
     data: &MarketData,
     news: &NewsStore,
     half_spread: f64,
-    (after, through): (Timestamp, Timestamp),
+    span: &Span<'_>,
 ) -> Vec<Map<String, Value>> {
     let Some(class) = kind.class() else {
-        return news_told(wanted, news, after, through);
+        return news_told(wanted, news, span.after, span.through);
     };
     let mut told = Vec::new();
     for (index, asset) in data.assets() {
@@ -147,12 +156,14 @@ pub(crate) fn told(
         let listener = Listener {
             wanted,
             class,
+            index,
             symbol,
             series,
             half_spread,
         };
-        listener.ticks(after, through, &mut told);
-        listener.bars(after, through, &mut told);
+        listener.halts(span.halts, &mut told);
+        listener.ticks(span.after, span.through, &mut told);
+        listener.bars(span.after, span.through, &mut told);
     }
     told.sort_by(|a, b| (a.at, &a.symbol, a.rank).cmp(&(b.at, &b.symbol, b.rank)));
     told.into_iter().map(|told| told.message).collect()
@@ -162,6 +173,7 @@ pub(crate) fn told(
 struct Listener<'a> {
     wanted: &'a Subscriptions,
     class: AssetClass,
+    index: AssetIndex,
     symbol: &'a str,
     series: &'a PriceSeries,
     half_spread: f64,
@@ -179,6 +191,16 @@ impl Listener<'_> {
         }
     }
 
+    fn halts(&self, changes: &[HaltChange], told: &mut Vec<Told>) {
+        if !self.wanted.wants("statuses", self.symbol) {
+            return;
+        }
+        for change in changes.iter().filter(|change| change.asset == self.index) {
+            let status = ticks::status(change.at, change.halted);
+            told.push(self.tell(change.at, 0, "s", status));
+        }
+    }
+
     fn ticks(&self, after: Timestamp, through: Timestamp, told: &mut Vec<Told>) {
         let numbers = ticks::count(self.series, after)..ticks::count(self.series, through);
         for tick in numbers.filter_map(|number| ticks::tick(self.series, number)) {
@@ -193,6 +215,11 @@ impl Listener<'_> {
                 let mut message = self.tell(tick.at, rank, "o", book);
                 message.message.insert("r".to_owned(), json!(true));
                 told.push(message);
+            }
+            if self.wanted.wants("lulds", self.symbol)
+                && let Some(band) = ticks::band(&tick)
+            {
+                told.push(self.tell(tick.at, rank, "l", band));
             }
             if self.wanted.wants("trades", self.symbol) {
                 let trade = ticks::trade(self.class, &tick);

@@ -4,15 +4,17 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use rawe_alpaca::types as wire;
 use rawe_core::{AssetClass, Symbol, Timestamp};
 use rawe_market::PriceSeries;
+use serde_json::{Map, Value, json};
 
+use crate::asked::Asked;
 use crate::bar_windows::{BarLength, own_bar, put_together};
 use crate::data_stream;
 use crate::news_store::NewsQuery;
@@ -29,59 +31,28 @@ const NEWS_DEFAULT: usize = 10;
 /// Most news items of a page.
 const NEWS_MAX: usize = 50;
 
-pub(crate) async fn stock_bars(
+pub(crate) async fn bars(
     State(state): State<Arc<ExchangeState>>,
+    asked: Asked,
     params: Params,
-) -> Answer<Json<wire::BarsPage>> {
-    bars(&state, AssetClass::UsEquity, &params).map(Json)
+) -> Answer<Json<Value>> {
+    let (bars, next) = bars_page(&state, &asked, &params)?;
+    Ok(Json(asked.page("bars", bars, next.as_deref())))
 }
 
-pub(crate) async fn crypto_bars(
+pub(crate) async fn latest_bars(
     State(state): State<Arc<ExchangeState>>,
-    Path(_location): Path<String>,
-    params: Params,
-) -> Answer<Json<wire::BarsPage>> {
-    bars(&state, AssetClass::Crypto, &params).map(Json)
-}
-
-pub(crate) async fn latest_stock_bars(
-    State(state): State<Arc<ExchangeState>>,
-    params: Params,
-) -> Answer<Json<wire::LatestBars>> {
-    latest_bars(&state, AssetClass::UsEquity, &params).map(Json)
-}
-
-pub(crate) async fn latest_crypto_bars(
-    State(state): State<Arc<ExchangeState>>,
-    Path(_location): Path<String>,
-    params: Params,
-) -> Answer<Json<wire::LatestBars>> {
-    latest_bars(&state, AssetClass::Crypto, &params).map(Json)
-}
-
-/// The symbols asked for, sorted and without repeats. Crypto needs its slash, as at Alpaca.
-pub(crate) fn symbols_of(class: AssetClass, params: &Params) -> Answer<Vec<Symbol>> {
-    let pattern = match class {
-        AssetClass::UsEquity => "^[A-Z0-9.-]+$",
-        AssetClass::Crypto => "^[A-Z]+/[A-Z]+$",
+    asked: Asked,
+) -> Answer<Json<Value>> {
+    let now = state.now();
+    let newest = |symbol: &Symbol| {
+        let series = state.data.series(state.data.find(symbol.as_str())?)?;
+        let bar = series.last_ended(now)?;
+        let bar = own_bar(asked.class, series.timeframe(), &bar);
+        Some((symbol.to_string(), json!(bar)))
     };
-    let mut symbols = Vec::new();
-    for name in params.list("symbols") {
-        let symbol = Symbol::new(name)
-            .ok()
-            .filter(|symbol| symbol.class() == class);
-        symbols.push(symbol.ok_or_else(|| {
-            ApiRefusal::bad_request(format!(
-                "invalid symbol: {name:.40} does not match {pattern}"
-            ))
-        })?);
-    }
-    if symbols.is_empty() {
-        return Err(ApiRefusal::bad_request("symbols is required"));
-    }
-    symbols.sort();
-    symbols.dedup();
-    Ok(symbols)
+    let found = asked.symbols.iter().filter_map(newest).collect();
+    asked.newest("bars", found).map(Json)
 }
 
 /// What a request for bars wants.
@@ -213,14 +184,18 @@ impl BarQuery {
     }
 }
 
-fn bars(state: &ExchangeState, class: AssetClass, params: &Params) -> Answer<wire::BarsPage> {
+/// The bars of a page by symbol, and where the next one starts.
+fn bars_page(
+    state: &ExchangeState,
+    asked: &Asked,
+    params: &Params,
+) -> Answer<(Map<String, Value>, Option<String>)> {
     let now = state.now();
-    let symbols = symbols_of(class, params)?;
     let query = BarQuery::read(params, now)?;
-    let mut page = wire::BarsPage::default();
+    let mut bars = Map::new();
     let mut room = query.limit;
     let mut last: Option<PageToken> = None;
-    for (place, symbol) in symbols.iter().enumerate() {
+    for (place, symbol) in asked.symbols.iter().enumerate() {
         let after = match query.after {
             Some(token) if place < token.place => continue,
             Some(token) if place == token.place => Some(token.start_s),
@@ -233,7 +208,7 @@ fn bars(state: &ExchangeState, class: AssetClass, params: &Params) -> Answer<wir
         let Some(series) = found else {
             continue;
         };
-        let mut matching = query.matching(class, series, now, after);
+        let mut matching = query.matching(asked.class, series, now, after);
         let served: Vec<wire::BarData> = matching.by_ref().take(room).collect();
         room -= served.len();
         let ended_at = served.last().map(|bar| PageToken {
@@ -242,32 +217,13 @@ fn bars(state: &ExchangeState, class: AssetClass, params: &Params) -> Answer<wir
         });
         last = ended_at.or(last).or(query.after);
         if !served.is_empty() {
-            page.bars.insert(symbol.to_string(), served);
+            bars.insert(symbol.to_string(), json!(served));
         }
         if room == 0 && matching.next().is_some() {
-            page.next_page_token = last.map(PageToken::write);
-            break;
+            return Ok((bars, last.map(PageToken::write)));
         }
     }
-    Ok(page)
-}
-
-fn latest_bars(
-    state: &ExchangeState,
-    class: AssetClass,
-    params: &Params,
-) -> Answer<wire::LatestBars> {
-    let now = state.now();
-    let newest = |symbol: Symbol| {
-        let series = state.data.series(state.data.find(symbol.as_str())?)?;
-        let bar = series.last_ended(now)?;
-        Some((symbol.to_string(), own_bar(class, series.timeframe(), &bar)))
-    };
-    let bars = symbols_of(class, params)?
-        .into_iter()
-        .filter_map(newest)
-        .collect();
-    Ok(wire::LatestBars { bars })
+    Ok((bars, None))
 }
 
 /// The listing of news, and at the same path their stream.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
@@ -16,7 +16,8 @@ use tokio::time::Instant;
 
 use crate::account::Account;
 use crate::codec::Codec;
-use crate::data_feed::{FeedKind, Subscriptions, told};
+use crate::data_feed::{FeedKind, Span, Subscriptions, told};
+use crate::frames::{Gone, heard};
 use crate::refusals::ApiRefusal;
 use crate::seats::Seat;
 use crate::state::ExchangeState;
@@ -95,6 +96,8 @@ fn open(
         .max_frame_size(MESSAGE_BYTES_MAX)
         .on_upgrade(move |socket| async move {
             let clock = state.clock.subscribe();
+            let mut halts = state.halts.watch();
+            let halts_told = *halts.borrow_and_update();
             let client = Client {
                 socket,
                 told_until: state.now(),
@@ -103,6 +106,8 @@ fn open(
                 seat_name,
                 codec,
                 clock,
+                halts,
+                halts_told,
                 seat: None,
                 wanted: Subscriptions::default(),
             };
@@ -119,12 +124,11 @@ struct Client {
     codec: Codec,
     clock: watch::Receiver<Timestamp>,
     told_until: Timestamp,
+    halts: watch::Receiver<usize>,
+    halts_told: usize,
     seat: Option<Seat>,
     wanted: Subscriptions,
 }
-
-/// The client is gone, or is let go.
-struct Gone;
 
 impl Client {
     async fn serve(mut self, by_headers: Option<Arc<Account>>) {
@@ -149,13 +153,15 @@ impl Client {
         let shutdown = self.state.shutdown.clone();
         tokio::select! {
             () = shutdown.cancelled() => Err(Gone),
-            message = self.socket.recv() => match message {
-                Some(Ok(Message::Text(text))) => self.hear(text.as_bytes()).await,
-                Some(Ok(Message::Binary(bytes))) => self.hear(&bytes).await,
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => Err(Gone),
+            message = heard(&mut self.socket) => match message? {
+                Some(bytes) => self.hear(&bytes).await,
+                None => Ok(()),
             },
             moved = self.clock.changed() => match moved {
+                Ok(()) => self.tell().await,
+                Err(_) => Err(Gone),
+            },
+            halted = self.halts.changed() => match halted {
                 Ok(()) => self.tell().await,
                 Err(_) => Err(Gone),
             },
@@ -222,18 +228,25 @@ impl Client {
     /// Tells what happened since the last time.
     async fn tell(&mut self) -> Result<(), Gone> {
         let now = *self.clock.borrow_and_update();
+        let halts = *self.halts.borrow_and_update();
         let since = self.told_until;
-        if now <= since {
+        if now <= since && halts == self.halts_told {
             return Ok(());
         }
+        let changes = self.state.halts.since(self.halts_told);
         self.told_until = now;
+        self.halts_told += changes.len();
         let half_spread = self.state.half_spread(match self.kind {
             FeedKind::Crypto => AssetClass::Crypto,
             FeedKind::Stocks | FeedKind::News => AssetClass::UsEquity,
         });
+        let span = Span {
+            after: since,
+            through: now,
+            halts: &changes,
+        };
         let (data, news) = (&self.state.data, &self.state.news);
-        let span = (since, now);
-        let mut messages = told(self.kind, &self.wanted, data, news, half_spread, span);
+        let mut messages = told(self.kind, &self.wanted, data, news, half_spread, &span);
         while !messages.is_empty() {
             let rest = messages.split_off(messages.len().min(FRAME_MESSAGES_MAX));
             self.send(messages).await?;

@@ -17,8 +17,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
+use rawe_core::AssetClass;
 use serde::{Deserialize, Serialize};
 
+use crate::halts::MINUTES_MAX;
 pub(crate) use draw::{Faults, Subject};
 pub(crate) use fate::OrderFate;
 pub(crate) use layer::inject;
@@ -57,7 +59,7 @@ pub enum FaultKind {
     LateReject,
     /// Look-ups do not show an order before `ms` after it was taken.
     Lag,
-    /// The order's asset is halted for `ms` before it is taken.
+    /// The order's asset is halted for `ms`, or `minutes` of the market's time, before it is taken.
     Halt,
     /// An order update is sent twice.
     DuplicateUpdate,
@@ -182,9 +184,15 @@ pub struct FaultRule {
     /// Only what concerns this asset, with or without its slash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub symbol: Option<String>,
+    /// Only what concerns assets of this class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asset_class: Option<AssetClass>,
     /// How long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ms: Option<Milliseconds>,
+    /// How long a halt lasts by the market's clock, in the place of `ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<u32>,
     /// HTTP status of a failure; 500 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -207,7 +215,9 @@ impl FaultRule {
             method: None,
             route: None,
             symbol: None,
+            asset_class: None,
             ms: None,
+            minutes: None,
             status: None,
             fraction: None,
             then: Rest::default(),
@@ -219,7 +229,14 @@ impl FaultRule {
             "its probability must be between 0 and 1"
         } else if self.probability <= 0.0 && self.at.is_empty() {
             "it never strikes; give probability or at"
-        } else if self.fault.needs_ms() && self.ms.is_none() {
+        } else if self.minutes.is_some() && self.fault != FaultKind::Halt {
+            "only a halt takes minutes; give ms"
+        } else if self
+            .minutes
+            .is_some_and(|minutes| !(1..=MINUTES_MAX).contains(&minutes))
+        {
+            "its minutes must be between 1 and a month's"
+        } else if self.fault.needs_ms() && self.ms.is_none() && self.minutes.is_none() {
             "it needs ms: a number, or [from, to]"
         } else if self
             .ms

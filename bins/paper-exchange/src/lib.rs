@@ -11,6 +11,7 @@ mod account_routes;
 mod activities;
 mod admin_routes;
 mod args;
+mod asked;
 mod bar_windows;
 mod clock_routes;
 mod codec;
@@ -19,6 +20,8 @@ mod data_feed;
 mod data_routes;
 mod data_stream;
 mod faults;
+mod frames;
+mod halts;
 mod load;
 mod news_store;
 mod order_listing;
@@ -38,6 +41,7 @@ mod stream;
 mod tick_routes;
 mod ticks;
 mod views;
+mod watchlists;
 
 use std::sync::Arc;
 

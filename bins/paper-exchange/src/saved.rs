@@ -17,6 +17,7 @@ use crate::account::Account;
 use crate::configurations::Configurations;
 use crate::refusals::{Answer, ApiRefusal};
 use crate::state::ExchangeState;
+use crate::watchlists::Watchlists;
 
 /// All accounts.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,6 +30,7 @@ pub(crate) struct SavedState {
 struct SavedAccount {
     key_id: String,
     configurations: Configurations,
+    watchlists: Watchlists,
     book: Snapshot,
 }
 
@@ -38,6 +40,7 @@ impl ExchangeState {
         let saved = |account: &Arc<Account>| SavedAccount {
             key_id: account.keys.id().to_owned(),
             configurations: account.configurations().clone(),
+            watchlists: account.watchlists().clone(),
             book: account.exchange().snapshot(),
         };
         SavedState {
@@ -59,14 +62,15 @@ impl ExchangeState {
             };
             clocks.push(found.book.now());
             let book = Exchange::restore(Arc::clone(&self.data), found.book.clone())?;
-            books.push((account, book, found.configurations.clone()));
+            books.push((account, book, found));
         }
         if clocks.windows(2).any(|pair| pair.first() != pair.last()) {
             bail!("the accounts of the saved state stand at different times; save it again");
         }
-        for (account, book, configurations) in books {
+        for (account, book, saved) in books {
             account.put(book);
-            *account.configurations() = configurations;
+            *account.configurations() = saved.configurations.clone();
+            *account.watchlists() = saved.watchlists.clone();
         }
         self.clock.send_replace(self.now());
         Ok(())

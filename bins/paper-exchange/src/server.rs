@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +18,8 @@ use crate::refusals::ApiRefusal;
 use crate::state::ExchangeState;
 use crate::{
     account_routes, activities, admin_routes, clock_routes, configurations, data_routes,
-    data_stream, order_listing, order_routes, pacing, portfolio, position_routes, rate_limit,
-    saved, stream, tick_routes,
+    data_stream, halts, order_listing, order_routes, pacing, portfolio, position_routes,
+    rate_limit, saved, stream, tick_routes, watchlists,
 };
 
 /// Largest request body, bytes: an order is a few hundred.
@@ -68,6 +68,7 @@ pub async fn serve(
 /// All routes.
 pub(crate) fn router(state: Arc<ExchangeState>) -> Router {
     let keyed = trading_routes()
+        .merge(watchlist_routes())
         .merge(market_data_routes())
         .layer(middleware::from_fn(rate_limit::limit))
         .layer(middleware::from_fn_with_state(
@@ -95,6 +96,10 @@ pub(crate) fn router(state: Arc<ExchangeState>) -> Router {
         .route(
             "/rawe/v1/faults",
             get(faults::report).post(faults::set).delete(faults::clear),
+        )
+        .route(
+            "/rawe/v1/halts",
+            get(halts::list).post(halts::begin).delete(halts::end),
         )
         .merge(keyed)
         .fallback(no_such_endpoint)
@@ -144,49 +149,62 @@ fn trading_routes() -> Router<Arc<ExchangeState>> {
         )
 }
 
+/// The symbols of each are in its query, or, of stocks, one in its path ([`crate::asked`]).
 fn market_data_routes() -> Router<Arc<ExchangeState>> {
-    Router::new()
-        .route("/v2/stocks/bars", get(data_routes::stock_bars))
-        .route(
-            "/v2/stocks/bars/latest",
-            get(data_routes::latest_stock_bars),
-        )
-        .route(
-            "/v2/stocks/trades/latest",
-            get(tick_routes::latest_stock_trades),
-        )
-        .route("/v2/stocks/trades", get(tick_routes::stock_trades))
-        .route("/v2/stocks/quotes", get(tick_routes::stock_quotes))
-        .route(
-            "/v2/stocks/quotes/latest",
-            get(tick_routes::latest_stock_quotes),
-        )
-        .route("/v2/stocks/snapshots", get(tick_routes::stock_snapshots))
-        .merge(crypto_data_routes())
-        .route("/v1beta1/news", get(data_routes::news))
+    let mut router = Router::new().route("/v1beta1/news", get(data_routes::news));
+    let stocks = ["/v2/stocks", "/v2/stocks/{symbol}"];
+    for base in stocks {
+        router = router
+            .route(
+                &format!("{base}/bars/latest"),
+                get(data_routes::latest_bars),
+            )
+            .route(
+                &format!("{base}/trades/latest"),
+                get(tick_routes::latest_trades),
+            )
+            .route(
+                &format!("{base}/quotes/latest"),
+                get(tick_routes::latest_quotes),
+            );
+    }
+    let crypto = "/v1beta3/crypto/{location}";
+    for base in stocks.into_iter().chain([crypto]) {
+        router = router
+            .route(&format!("{base}/bars"), get(data_routes::bars))
+            .route(&format!("{base}/trades"), get(tick_routes::trades))
+            .route(&format!("{base}/quotes"), get(tick_routes::quotes));
+    }
+    let path = |rest: &str| format!("{crypto}/latest/{rest}");
+    router
+        .route(&path("bars"), get(data_routes::latest_bars))
+        .route(&path("trades"), get(tick_routes::latest_trades))
+        .route(&path("quotes"), get(tick_routes::latest_quotes))
+        .route(&path("orderbooks"), get(tick_routes::latest_books))
+        .route(&format!("{crypto}/snapshots"), get(tick_routes::snapshots))
+        .route("/v2/stocks/snapshots", get(tick_routes::snapshots))
+        .route("/v2/stocks/{symbol}/snapshot", get(tick_routes::snapshots))
 }
 
-fn crypto_data_routes() -> Router<Arc<ExchangeState>> {
-    const CRYPTO: &str = "/v1beta3/crypto/{location}";
-    let path = |rest: &str| format!("{CRYPTO}/{rest}");
+fn watchlist_routes() -> Router<Arc<ExchangeState>> {
+    let named = || {
+        get(watchlists::get_one)
+            .put(watchlists::update)
+            .post(watchlists::add_asset)
+            .delete(watchlists::delete)
+    };
     Router::new()
-        .route(&path("bars"), get(data_routes::crypto_bars))
-        .route(&path("latest/bars"), get(data_routes::latest_crypto_bars))
         .route(
-            &path("latest/trades"),
-            get(tick_routes::latest_crypto_trades),
+            "/v2/watchlists",
+            get(watchlists::list_all).post(watchlists::create),
         )
+        .route("/v2/watchlists/{id}", named())
+        .route("/v2/watchlists:by_name", named())
+        // The rest of the path, for a pair with its slash.
         .route(
-            &path("latest/quotes"),
-            get(tick_routes::latest_crypto_quotes),
+            "/v2/watchlists/{id}/{*symbol}",
+            delete(watchlists::remove_asset),
         )
-        .route(
-            &path("latest/orderbooks"),
-            get(tick_routes::latest_crypto_books),
-        )
-        .route(&path("trades"), get(tick_routes::crypto_trades))
-        .route(&path("quotes"), get(tick_routes::crypto_quotes))
-        .route(&path("snapshots"), get(tick_routes::crypto_snapshots))
 }
 
 /// Lets a request through if it carries the keys.

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::account::{Account, Accounts, ExchangeGuard, Keys};
 use crate::faults::{FaultPlan, Faults};
+use crate::halts::HaltLog;
 use crate::news_store::NewsStore;
 use crate::rate_limit::RateLimit;
 
@@ -72,10 +73,12 @@ pub struct ExchangeState {
     /// The virtual now, for the streams; set when all accounts have come there.
     pub(crate) clock: watch::Sender<Timestamp>,
     pub(crate) faults: Faults,
+    /// What has been halted and resumed, for the streams.
+    pub(crate) halts: HaltLog,
     /// Cancelled when the server ends: sockets are not requests that end by themselves.
     pub(crate) shutdown: CancellationToken,
-    /// Held while the clock moves.
-    moving: Mutex<()>,
+    /// Held while the clock moves, and while an asset is halted at all accounts.
+    pub(crate) moving: Mutex<()>,
 }
 
 impl ExchangeState {
@@ -123,6 +126,7 @@ impl ExchangeState {
             control: watch::Sender::new(control),
             clock: watch::Sender::new(now),
             faults: Faults::default(),
+            halts: HaltLog::default(),
             shutdown: CancellationToken::new(),
             moving: Mutex::default(),
         }
@@ -159,10 +163,12 @@ impl ExchangeState {
                 asked: instant,
             });
         }
+        let halted: Vec<_> = self.exchange().halts().collect();
         let mut fills = Vec::new();
         for account in self.accounts.all().rev() {
             fills.extend(account.exchange().advance_to(instant)?);
         }
+        self.tell_ended_halts(&halted);
         self.clock.send_replace(instant);
         Ok(fills)
     }

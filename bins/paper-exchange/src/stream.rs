@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use crate::account::Account;
 use crate::faults::{FaultKind, Stage, Subject};
+use crate::frames::{Gone, heard};
 use crate::seats::Seat;
 use crate::state::ExchangeState;
 use crate::views;
@@ -133,9 +134,6 @@ struct Client {
     late: Vec<(Instant, Bytes)>,
 }
 
-/// The client is gone, or is let go.
-struct Gone;
-
 impl Client {
     async fn serve(mut self) {
         let authenticate_by = Instant::now() + AUTHENTICATION_TIMEOUT;
@@ -152,12 +150,9 @@ impl Client {
         let shutdown = self.state.shutdown.clone();
         tokio::select! {
             () = shutdown.cancelled() => Err(Gone),
-            message = self.socket.recv() => match message {
-                Some(Ok(Message::Text(text))) => self.hear(text.as_bytes()).await,
-                Some(Ok(Message::Binary(bytes))) => self.hear(&bytes).await,
-                // Pings are answered by the socket itself.
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => Err(Gone),
+            message = heard(&mut self.socket) => match message? {
+                Some(bytes) => self.hear(&bytes).await,
+                None => Ok(()),
             },
             update = next_update(&mut self.updates) => match update {
                 Ok(update) => self.pass_on(update).await,
@@ -241,6 +236,7 @@ impl Client {
             method: "STREAM",
             path: "/stream",
             symbol: Some(&update.symbol),
+            class: self.state.class_of(&update.symbol),
         };
         let mut copies = 1;
         let mut late = None;

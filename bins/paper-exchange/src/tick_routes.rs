@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use rawe_core::{AssetClass, Symbol, Timestamp};
 use rawe_market::{AssetIndex, PriceSeries};
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::{Map, Value, json};
 
+use crate::asked::Asked;
 use crate::bar_windows::{BarLength, newest, own_bar};
-use crate::data_routes::symbols_of;
 use crate::params::Params;
 use crate::refusals::{Answer, ApiRefusal};
 use crate::state::ExchangeState;
@@ -37,47 +37,33 @@ impl Shown {
     }
 }
 
-pub(crate) async fn stock_trades(
+pub(crate) async fn trades(
     State(state): State<Arc<ExchangeState>>,
+    asked: Asked,
     params: Params,
 ) -> Answer<Json<Value>> {
-    page(&state, AssetClass::UsEquity, Shown::Trade, &params)
+    page(&state, &asked, Shown::Trade, &params)
 }
 
-pub(crate) async fn stock_quotes(
+pub(crate) async fn quotes(
     State(state): State<Arc<ExchangeState>>,
+    asked: Asked,
     params: Params,
 ) -> Answer<Json<Value>> {
-    page(&state, AssetClass::UsEquity, Shown::Quote, &params)
-}
-
-pub(crate) async fn crypto_trades(
-    State(state): State<Arc<ExchangeState>>,
-    Path(_location): Path<String>,
-    params: Params,
-) -> Answer<Json<Value>> {
-    page(&state, AssetClass::Crypto, Shown::Trade, &params)
-}
-
-pub(crate) async fn crypto_quotes(
-    State(state): State<Arc<ExchangeState>>,
-    Path(_location): Path<String>,
-    params: Params,
-) -> Answer<Json<Value>> {
-    page(&state, AssetClass::Crypto, Shown::Quote, &params)
+    page(&state, &asked, Shown::Quote, &params)
 }
 
 /// One page of all symbols, by symbol and then by time. The token is the place of the symbol among
 /// those asked for and the number of its last tick served.
 fn page(
     state: &ExchangeState,
-    class: AssetClass,
+    asked: &Asked,
     shown: Shown,
     params: &Params,
 ) -> Answer<Json<Value>> {
     let refused = |words: String| ApiRefusal::bad_request(words);
     let now = state.now();
-    let symbols = symbols_of(class, params)?;
+    let class = asked.class;
     let midnight = now.date_naive().and_hms_opt(0, 0, 0);
     let today = midnight.map_or(now, |start| start.and_utc());
     let start = params.instant("start", false).map_err(refused)?;
@@ -96,7 +82,7 @@ fn page(
     let (mut rows, mut next) = (Map::new(), None);
     let mut last = token;
     let half_spread = state.half_spread(class);
-    for (place, symbol) in symbols.iter().enumerate() {
+    for (place, symbol) in asked.symbols.iter().enumerate() {
         let after = match token {
             Some((at, _)) if place < at => continue,
             Some((at, number)) if place == at => Some(number),
@@ -132,7 +118,7 @@ fn page(
             break;
         }
     }
-    Ok(Json(json!({ shown.name(): rows, "next_page_token": next })))
+    Ok(Json(asked.page(shown.name(), rows, next.as_deref())))
 }
 
 fn view(class: AssetClass, shown: Shown, tick: &Tick, half_spread: f64) -> Value {
@@ -157,99 +143,62 @@ fn instant_tick(state: &ExchangeState, index: AssetIndex, now: Timestamp) -> Opt
     })
 }
 
-pub(crate) async fn latest_stock_trades(
+pub(crate) async fn latest_trades(
     State(state): State<Arc<ExchangeState>>,
-    params: Params,
+    asked: Asked,
 ) -> Answer<Json<Value>> {
-    latest(&state, AssetClass::UsEquity, "trades", &params)
+    latest(&state, &asked, "trades")
 }
 
-pub(crate) async fn latest_crypto_trades(
+pub(crate) async fn latest_quotes(
     State(state): State<Arc<ExchangeState>>,
-    Path(_location): Path<String>,
-    params: Params,
+    asked: Asked,
 ) -> Answer<Json<Value>> {
-    latest(&state, AssetClass::Crypto, "trades", &params)
+    latest(&state, &asked, "quotes")
 }
 
-pub(crate) async fn latest_stock_quotes(
+pub(crate) async fn latest_books(
     State(state): State<Arc<ExchangeState>>,
-    params: Params,
+    asked: Asked,
 ) -> Answer<Json<Value>> {
-    latest(&state, AssetClass::UsEquity, "quotes", &params)
+    latest(&state, &asked, "orderbooks")
 }
 
-pub(crate) async fn latest_crypto_quotes(
-    State(state): State<Arc<ExchangeState>>,
-    Path(_location): Path<String>,
-    params: Params,
-) -> Answer<Json<Value>> {
-    latest(&state, AssetClass::Crypto, "quotes", &params)
-}
-
-pub(crate) async fn latest_crypto_books(
-    State(state): State<Arc<ExchangeState>>,
-    Path(_location): Path<String>,
-    params: Params,
-) -> Answer<Json<Value>> {
-    latest(&state, AssetClass::Crypto, "orderbooks", &params)
-}
-
-fn latest(
-    state: &ExchangeState,
-    class: AssetClass,
-    what: &str,
-    params: &Params,
-) -> Answer<Json<Value>> {
+fn latest(state: &ExchangeState, asked: &Asked, what: &str) -> Answer<Json<Value>> {
     let now = state.now();
     let mut found = Map::new();
-    for symbol in symbols_of(class, params)? {
+    for symbol in &asked.symbols {
         let index = state.data.find(symbol.as_str());
         let Some(tick) = index.and_then(|index| instant_tick(state, index, now)) else {
             continue;
         };
-        let half_spread = state.half_spread(class);
+        let half_spread = state.half_spread(asked.class);
         let shown = match what {
-            "trades" => ticks::trade(class, &tick),
-            "quotes" => ticks::quote(class, &tick, half_spread),
+            "trades" => ticks::trade(asked.class, &tick),
+            "quotes" => ticks::quote(asked.class, &tick, half_spread),
             _ => ticks::book(&tick, half_spread),
         };
         found.insert(symbol.to_string(), Value::Object(shown));
     }
-    Ok(Json(json!({ what: found })))
+    asked.newest(what, found).map(Json)
 }
 
-/// Stocks: without an outer key.
-pub(crate) async fn stock_snapshots(
+pub(crate) async fn snapshots(
     State(state): State<Arc<ExchangeState>>,
-    params: Params,
+    asked: Asked,
 ) -> Answer<Json<Value>> {
-    snapshots(&state, AssetClass::UsEquity, &params).map(Json)
-}
-
-/// Crypto: with one.
-pub(crate) async fn crypto_snapshots(
-    State(state): State<Arc<ExchangeState>>,
-    Path(_location): Path<String>,
-    params: Params,
-) -> Answer<Json<Value>> {
-    let found = snapshots(&state, AssetClass::Crypto, &params)?;
-    Ok(Json(json!({ "snapshots": found })))
-}
-
-fn snapshots(state: &ExchangeState, class: AssetClass, params: &Params) -> Answer<Value> {
     let now = state.now();
     let mut found = Map::new();
-    for symbol in symbols_of(class, params)? {
+    for symbol in &asked.symbols {
         let snapshot = state
             .data
             .find(symbol.as_str())
-            .and_then(|index| snapshot(state, class, index, now));
+            .and_then(|index| snapshot(&state, asked.class, index, now));
         if let Some(snapshot) = snapshot {
             found.insert(symbol.to_string(), snapshot);
         }
     }
-    Ok(Value::Object(found))
+    asked.snapshots(found).map(Json)
 }
 
 fn snapshot(

@@ -5,11 +5,17 @@
 //! side. So nothing of a bar but its open is seen before it has ended.
 
 use chrono::TimeDelta;
+use rawe_core::calendar::MarketCalendar;
 use rawe_core::{AssetClass, Timestamp};
 use rawe_market::PriceSeries;
 use serde_json::{Map, Value, json};
 
 use crate::bar_windows::tidy;
+
+/// How far a stock may move at once, part of its price: limit up, limit down, for large stocks.
+const BAND_PART: f64 = 0.05;
+/// The last minutes of a session, in which it may move twice as far.
+const BAND_WIDE_MINUTES: i64 = 25;
 
 /// One trade, and the quote with it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,6 +94,29 @@ pub(crate) fn book(tick: &Tick, half_spread: f64) -> Map<String, Value> {
     let (bid, ask) = sides(AssetClass::Crypto, tick.price, half_spread);
     let size = size(AssetClass::Crypto, tick);
     fields(json!({"t": tick.at, "b": [{"p": bid, "s": size}], "a": [{"p": ask, "s": size}]}))
+}
+
+/// A change of the trading status, as it is streamed: codes and words of the tape of Nasdaq.
+pub(crate) fn status(at: Timestamp, halted: bool) -> Map<String, Value> {
+    let (code, words, reason, because) = if halted {
+        ("H", "Trading Halt", "T1", "Halt News Pending")
+    } else {
+        ("T", "Trading Resumption", "T3", "News and Resumption Times")
+    };
+    fields(json!({"sc": code, "sm": words, "rc": reason, "rm": because, "t": at, "z": "C"}))
+}
+
+/// The band in which a stock may trade, as it is streamed: 5 % to either side of the price, 10 % in
+/// the last 25 minutes of a session; none outside sessions.
+pub(crate) fn band(tick: &Tick) -> Option<Map<String, Value>> {
+    let session = MarketCalendar::nyse().session_at(tick.at)?;
+    let wide = session.close - tick.at <= TimeDelta::minutes(BAND_WIDE_MINUTES);
+    let part = if wide { 2.0 * BAND_PART } else { BAND_PART };
+    let cents = |price: f64| whole((price * 100.0).round() / 100.0);
+    let (up, down) = (tick.price * (1.0 + part), tick.price * (1.0 - part));
+    Some(fields(json!({
+        "u": cents(up), "d": cents(down), "i": "B", "t": tick.at, "z": "C",
+    })))
 }
 
 /// Bid and ask.

@@ -74,6 +74,7 @@ pub(crate) fn account(view: &AccountView) -> wire::Account {
         trade_suspended_by_user: view.suspended,
         shorting_enabled: view.shorting_enabled,
         created_at: Some(view.created_at),
+        user_configurations: None,
     }
 }
 
@@ -106,6 +107,7 @@ pub(crate) fn asset(asset: &Asset) -> wire::Asset {
         } else {
             Vec::new()
         },
+        cusip: None,
     }
 }
 
@@ -175,6 +177,9 @@ pub(crate) fn order(data: &MarketData, order: &Order) -> wire::Order {
         }),
         group_id: order.group().map(|id| id.to_string()),
         group_role: order.role.map(|role| role_name(role).to_owned()),
+        ratio_qty: None,
+        source: None,
+        subtag: None,
     }
 }
 

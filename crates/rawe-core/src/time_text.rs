@@ -83,8 +83,8 @@ fn write<'b>(time: &Timestamp, buffer: &'b mut [u8; LONGEST]) -> Option<&'b str>
     pen.number(time.minute(), 2, b':')?;
     let (fraction, digits) = match nanos {
         0 => (0, 0),
-        _ if nanos % 1_000_000 == 0 => (nanos / 1_000_000, 3),
-        _ if nanos % 1_000 == 0 => (nanos / 1_000, 6),
+        _ if nanos.is_multiple_of(1_000_000) => (nanos / 1_000_000, 3),
+        _ if nanos.is_multiple_of(1_000) => (nanos / 1_000, 6),
         _ => (nanos, 9),
     };
     if digits == 0 {

@@ -126,7 +126,8 @@ pub struct Exchange {
     pub(crate) limits: TradingLimits,
     pub(crate) events: EventLog,
     pub(crate) participation: BTreeMap<AssetIndex, Participation>,
-    pub(crate) halted: BTreeSet<AssetIndex>,
+    /// Assets whose trading is halted, and until when; without an instant, until told otherwise.
+    pub(crate) halted: BTreeMap<AssetIndex, Option<Timestamp>>,
     pub(crate) resumed_at: BTreeMap<AssetIndex, Timestamp>,
 }
 
@@ -153,7 +154,7 @@ impl Exchange {
             limits: TradingLimits::default(),
             events: EventLog::default(),
             participation: BTreeMap::new(),
-            halted: BTreeSet::new(),
+            halted: BTreeMap::new(),
             resumed_at: BTreeMap::new(),
         }
     }

@@ -87,18 +87,39 @@ impl Exchange {
 
     /// Whether trading in an asset is halted: orders are taken, and nothing fills.
     pub fn is_halted(&self, asset: AssetIndex) -> bool {
-        self.halted.contains(&asset)
+        self.halted.contains_key(&asset)
     }
 
-    /// Halts trading in an asset.
-    pub fn halt(&mut self, asset: AssetIndex) {
-        self.halted.insert(asset);
+    /// The assets whose trading is halted, and until when; without an instant, until
+    /// [`Exchange::resume`].
+    pub fn halts(&self) -> impl Iterator<Item = (AssetIndex, Option<Timestamp>)> {
+        self.halted.iter().map(|(asset, until)| (*asset, *until))
+    }
+
+    /// Halts trading in an asset, until the clock reaches an instant or until
+    /// [`Exchange::resume`]. An instant that has passed halts nothing; another halt of the asset
+    /// takes the place of the first.
+    pub fn halt(&mut self, asset: AssetIndex, until: Option<Timestamp>) {
+        if until.is_none_or(|until| until > self.now) {
+            self.halted.insert(asset, until);
+        }
+    }
+
+    /// Ends the halts whose time has come.
+    pub(crate) fn end_halts(&mut self) {
+        let now = self.now;
+        let due = self.halts();
+        let due = due.filter(|(_, until)| until.is_some_and(|until| until <= now));
+        let due: Vec<AssetIndex> = due.map(|(asset, _)| asset).collect();
+        for asset in due {
+            self.resume(asset);
+        }
     }
 
     /// Ends a halt; waiting orders fill by the price of the instant. Ranges of bars that began
     /// before it are not used.
     pub fn resume(&mut self, asset: AssetIndex) {
-        if !self.halted.remove(&asset) {
+        if self.halted.remove(&asset).is_none() {
             return;
         }
         self.resumed_at.insert(asset, self.now);
@@ -190,14 +211,20 @@ impl Exchange {
         let mut checked = self.checked_order(order)?;
         checked.fill_cap = cap;
         let index = self.take_group(checked, order.exits);
+        self.try_fill_first(index);
+        self.cancel_unfilled_immediate(index);
+        self.orders
+            .get(index)
+            .ok_or_else(|| OrderRefusal::not_found("order not found"))
+    }
+
+    /// Fills an order that has just been put into the book, if it may; one that waits for its
+    /// market to open is told to be accepted.
+    pub(crate) fn try_fill_first(&mut self, index: usize) {
         self.try_fill(index);
         let waits = self.orders.get(index).map(|order| order.status);
         if waits == Some(OrderStatus::Accepted) {
             self.note(index, OrderEventKind::Accepted, None);
         }
-        self.cancel_unfilled_immediate(index);
-        self.orders
-            .get(index)
-            .ok_or_else(|| OrderRefusal::not_found("order not found"))
     }
 }

@@ -25,7 +25,7 @@ use crate::sessions::{extended_at, next_extended};
 use crate::terms::{Amount, GroupRole, Side, TimeInForce};
 
 impl Exchange {
-    /// The next instant in `(now, through]` at which an open order may change, or at which a
+    /// The next instant in `(now, through]` at which an open order may change, a halt ends, or a
     /// session closes.
     pub(crate) fn next_event(&self, through: Timestamp) -> Option<Timestamp> {
         let now = self.now;
@@ -39,6 +39,9 @@ impl Exchange {
                 next = Some(next.map_or(instant, |known: Timestamp| known.min(instant)));
             }
         };
+        for (_, until) in self.halts() {
+            consider(until);
+        }
         for order in self.open_orders() {
             if let Some(series) = self.data.series(order.asset) {
                 consider(series.next_start(now));
@@ -60,9 +63,10 @@ impl Exchange {
         next.filter(|instant| *instant <= through)
     }
 
-    /// Does everything that is due at the virtual now: ranges of bars that just ended, then
-    /// expiry, then the prices of the instant.
+    /// Does everything that is due at the virtual now: ends of halts, ranges of bars that just
+    /// ended, then expiry, then the prices of the instant.
     pub(crate) fn work_orders(&mut self) {
+        self.end_halts();
         let open: Vec<usize> = self.open.iter().copied().collect();
         // Nobody knows which of two exits a bar reached first: the one at a loss counts.
         let is_loss = |index: &&usize| {

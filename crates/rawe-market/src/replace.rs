@@ -66,7 +66,7 @@ impl Exchange {
         if leads {
             self.resize_group(index);
         }
-        self.try_fill(index);
+        self.try_fill_first(index);
         self.orders.get(index).ok_or_else(unknown)
     }
 

@@ -1,6 +1,6 @@
 //! The whole state of an account, to be kept and taken up again on the same market.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub struct Snapshot {
     charges: Vec<Charge>,
     limits: TradingLimits,
     participation: Vec<(AssetIndex, Participation)>,
-    halted: Vec<AssetIndex>,
+    halted: Vec<(AssetIndex, Option<Timestamp>)>,
     resumed_at: Vec<(AssetIndex, Timestamp)>,
     event_count: u64,
 }
@@ -89,7 +89,7 @@ impl Exchange {
             charges: self.charges.clone(),
             limits: self.limits,
             participation: self.participation.iter().map(|(a, p)| (*a, *p)).collect(),
-            halted: self.halted.iter().copied().collect(),
+            halted: self.halts().collect(),
             resumed_at: self.resumed_at.iter().map(|(a, at)| (*a, *at)).collect(),
             event_count: self.events.count(),
         }
@@ -125,7 +125,7 @@ impl Exchange {
         exchange.charges = saved.charges;
         exchange.limits = saved.limits;
         exchange.participation = saved.participation.into_iter().collect();
-        exchange.halted = saved.halted.into_iter().collect::<BTreeSet<_>>();
+        exchange.halted = saved.halted.into_iter().collect();
         exchange.resumed_at = saved.resumed_at.into_iter().collect();
         exchange.events.continue_from(saved.event_count);
         Ok(exchange)

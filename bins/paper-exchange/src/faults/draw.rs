@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rawe_core::AssetClass;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -20,6 +21,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) path: &'a str,
     /// With or without its slash.
     pub(crate) symbol: Option<&'a str>,
+    /// Its class, if it is one of the market's.
+    pub(crate) class: Option<AssetClass>,
 }
 
 /// A fault that strikes now.
@@ -27,6 +30,7 @@ pub(crate) struct Subject<'a> {
 pub(crate) struct Strike {
     pub(crate) kind: FaultKind,
     pub(crate) wait: Duration,
+    pub(crate) minutes: Option<u32>,
     pub(crate) status: u16,
     pub(crate) fraction: f64,
     pub(crate) then: Rest,
@@ -172,6 +176,9 @@ impl FaultRule {
                 .symbol
                 .as_ref()
                 .is_none_or(|wanted| subject.symbol.is_some_and(|symbol| same(wanted, symbol)))
+            && self
+                .asset_class
+                .is_none_or(|wanted| subject.class == Some(wanted))
     }
 
     fn strike(&self, random: &mut ChaCha8Rng) -> Strike {
@@ -180,6 +187,7 @@ impl FaultRule {
         Strike {
             kind: self.fault,
             wait: Duration::from_millis(ms),
+            minutes: self.minutes,
             status: self.status.unwrap_or(500),
             fraction: self.fraction.unwrap_or(0.5),
             then: self.then,
@@ -205,6 +213,7 @@ mod tests {
         method: "POST",
         path: "/v2/orders",
         symbol: Some("BTC/USD"),
+        class: Some(AssetClass::Crypto),
     };
 
     fn outcomes(plan: &FaultPlan, subjects: &[Subject<'_>]) -> Vec<Vec<Strike>> {
@@ -229,6 +238,10 @@ mod tests {
             symbol: text(symbol),
             ..base.clone()
         };
+        let by_class = |class| FaultRule {
+            asset_class: Some(class),
+            ..base.clone()
+        };
         let cases = [
             (base.clone(), true),
             (by_method("post"), true),
@@ -237,6 +250,8 @@ mod tests {
             (by_route("/v2/positions"), false),
             (by_symbol("BTCUSD"), true),
             (by_symbol("ETH/USD"), false),
+            (by_class(AssetClass::Crypto), true),
+            (by_class(AssetClass::UsEquity), false),
         ];
         for (rule, strikes) in cases {
             let plan = FaultPlan {
@@ -293,7 +308,7 @@ mod tests {
                 ..FaultRule::new(FaultKind::DropRequest, 0.5)
             };
             let plan = FaultPlan { seed, rules: vec![on_orders, on_others] };
-            let clock = Subject { method: "GET", path: "/v2/clock", symbol: None };
+            let clock = Subject { method: "GET", path: "/v2/clock", symbol: None, class: None };
             let mixed: Vec<Subject<'_>> =
                 between.iter().map(|order| if *order { ORDER } else { clock }).collect();
             let count = between.iter().filter(|order| **order).count();

@@ -23,7 +23,7 @@ pub(crate) struct OrderFate {
     partial: Option<Strike>,
     late_reject: Option<Duration>,
     lag: Option<Duration>,
-    halt: Option<Duration>,
+    halt: Option<Strike>,
 }
 
 /// What happens to an order later.
@@ -42,7 +42,7 @@ impl OrderFate {
             partial: of_kind(FaultKind::PartialFill).copied(),
             late_reject: wait(FaultKind::LateReject),
             lag: wait(FaultKind::Lag),
-            halt: wait(FaultKind::Halt),
+            halt: of_kind(FaultKind::Halt).copied(),
         }
     }
 
@@ -53,8 +53,8 @@ impl OrderFate {
         account: &Arc<Account>,
         order: &NewOrder,
     ) -> Result<wire::Order, OrderRefusal> {
-        if let Some(wait) = self.halt {
-            halt_for(state, &order.symbol, wait);
+        if let Some(strike) = &self.halt {
+            halt_for(state, &order.symbol, strike);
         }
         let mut exchange = account.exchange();
         let (cap, later) = match (self.late_reject, self.partial) {
@@ -103,19 +103,20 @@ fn part_of(exchange: &Exchange, order: &NewOrder, fraction: f64) -> Decimal {
     part.unwrap_or_default()
 }
 
-fn halt_for(state: &Arc<ExchangeState>, symbol: &str, wait: Duration) {
+/// Halts an asset for a while of the market's time, or of ours.
+fn halt_for(state: &Arc<ExchangeState>, symbol: &str, strike: &Strike) {
     let Some(asset) = state.data.find(symbol) else {
         return;
     };
-    for account in state.accounts.all() {
-        account.exchange().halt(asset);
+    if let Some(minutes) = strike.minutes {
+        state.halt_for_minutes(asset, minutes);
+        return;
     }
-    let state = Arc::clone(state);
+    state.halt(asset, None);
+    let (state, wait) = (Arc::clone(state), strike.wait);
     tokio::spawn(async move {
         tokio::time::sleep(wait).await;
-        for account in state.accounts.all() {
-            account.exchange().resume(asset);
-        }
+        state.resume(asset);
     });
 }
 

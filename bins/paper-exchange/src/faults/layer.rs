@@ -49,6 +49,7 @@ pub(crate) async fn inject(
         method: method.as_str(),
         path: &path,
         symbol: symbol.as_deref(),
+        class: symbol.as_deref().and_then(|symbol| state.class_of(symbol)),
     };
     let strikes = state.faults.draw(Stage::Request, subject);
     let mut request = Request::from_parts(parts, Body::from(body));

@@ -189,7 +189,7 @@ async fn assets_are_found_by_every_spelling() {
 #[tokio::test]
 async fn what_does_not_exist_is_answered_in_json() {
     let exchange = Exchange::start(OPEN).await;
-    let (status, body) = exchange.send("GET", "/v2/watchlists", None).await;
+    let (status, body) = exchange.send("GET", "/v2/options/contracts", None).await;
     assert_eq!(
         (status, body),
         (404, json!({ "message": "endpoint not found." }))

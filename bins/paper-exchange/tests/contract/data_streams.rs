@@ -230,3 +230,49 @@ async fn however_the_clock_jumps_nothing_is_lost_or_doubled() {
     assert_eq!(told, served);
     exchange.stop().await;
 }
+
+#[tokio::test]
+async fn halts_and_bands_are_told_on_the_stream_of_stocks() {
+    let exchange = Exchange::start(OPEN).await;
+    let mut socket = Socket::authenticated(&exchange, "/v2/iex").await;
+    let wanted = json!({"action": "subscribe", "statuses": ["AAPL"], "lulds": ["HARD"]});
+    socket.ask(wanted).await;
+    let halt = |symbol: &str| json!({"symbol": symbol, "minutes": 60}).to_string();
+    for symbol in ["HARD", "AAPL"] {
+        let (status, _) = exchange
+            .send("POST", "/rawe/v1/halts", Some(&halt(symbol)))
+            .await;
+        assert_eq!(status, 200);
+    }
+    // Told at once, although the clock stands still; of what was not asked for nothing is told.
+    assert_eq!(
+        socket.next().await,
+        json!([{
+            "T": "s", "S": "AAPL", "sc": "H", "sm": "Trading Halt", "rc": "T1",
+            "rm": "Halt News Pending", "t": "2026-03-02T16:30:00Z", "z": "C",
+        }])
+    );
+    exchange.advance("2026-03-02T18:00:00Z").await;
+    let Value::Array(told) = socket.next().await else {
+        panic!("an array");
+    };
+    let kinds: Vec<(&str, &str)> = told
+        .iter()
+        .map(|one| (one["T"].as_str().unwrap(), one["t"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("l", "2026-03-02T17:00:00Z"),
+            ("l", "2026-03-02T17:00:00Z"),
+            ("s", "2026-03-02T17:30:00Z"),
+            ("l", "2026-03-02T18:00:00Z"),
+            ("l", "2026-03-02T18:00:00Z"),
+        ]
+    );
+    assert_eq!(told[2]["sc"], "T", "{}", told[2]);
+    let band = &told[1];
+    let (up, down) = (band["u"].as_f64().unwrap(), band["d"].as_f64().unwrap());
+    assert!((up / down - 1.05 / 0.95).abs() < 1e-3, "{band}");
+    exchange.stop().await;
+}

@@ -1,11 +1,13 @@
 //! The sentences of `rawe why`: a round from its votes to its outcome, and an order from its
 //! intent to its end. Pure.
 
+use chrono::TimeDelta;
 use rawe_core::decision::Absence;
 use rawe_core::{
-    ClosedTrade, Direction, ExitReason, Hindsight, RoundRecord, RoundVote, SignalType, Timestamp,
+    ClosedTrade, Direction, ExitReason, Hindsight, Purpose, RoundRecord, RoundVote, SignalType,
+    Timestamp,
 };
-use rawe_execution::broker::OrderKind;
+use rawe_execution::broker::{OrderKind, OrderStatus};
 use rawe_execution::gate::TradingState;
 use rawe_execution::journal::ControlRecord;
 use rawe_journal::{Attempt, JournalOrder};
@@ -16,6 +18,8 @@ use super::orders::{amount_text, fate, report_text, side_text};
 use super::{money, span_text, time_text};
 use crate::up::sentences::{decision, display_name};
 
+/// A fill that comes so soon was not waited for.
+const NO_WAIT: TimeDelta = TimeDelta::seconds(60);
 /// What a vote counts for where heads are counted, millionths.
 const EQUAL_VOICE: u64 = 1_000_000;
 
@@ -213,8 +217,49 @@ pub(super) fn order_story(order: &JournalOrder) -> Vec<String> {
         life.into_iter()
             .map(|(at, text)| format!("  {}  {text}", time_text(at))),
     );
+    lines.extend(patience(order));
     lines.push(format!("  came to    {}", fate(order)));
     lines
+}
+
+/// What an order had to wait for, if it did not fill at once and whole.
+fn patience(order: &JournalOrder) -> Option<String> {
+    let asset = &order.intent.order.symbol;
+    if order.intent.purpose == Purpose::Stop {
+        return None;
+    }
+    let taken = order.reports.first()?.at;
+    let Some((first, last)) = order.fills.first().zip(order.fills.last()) else {
+        let status = order.reports.last()?.report.status;
+        let (waits, is) = match (order.end.is_some(), status) {
+            (false, _) => ("waits", "is"),
+            (true, OrderStatus::Rejected) => return None,
+            (true, _) => ("waited", "was"),
+        };
+        return Some(format!(
+            "  {waits:<10} at the broker, and nothing has filled: trading in {asset} {is} halted, or \
+             nobody {is} on the other side"
+        ));
+    };
+    let late = first.at - taken;
+    let waited = (late > NO_WAIT).then(|| {
+        format!(
+            "  waited     {} for its first fill: trading in {asset} was halted, or nobody was on the \
+             other side",
+            span_text(late)
+        )
+    });
+    let parts = (order.fills.len() > 1).then(|| {
+        format!(
+            "  in parts   {} within {}: an order takes only a part of what trades",
+            order.fills.len(),
+            span_text(last.at - first.at)
+        )
+    });
+    match (waited, parts) {
+        (Some(waited), Some(parts)) => Some(format!("{waited}\n{parts}")),
+        (waited, parts) => waited.or(parts),
+    }
 }
 
 fn kind_text(kind: OrderKind) -> String {

@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 mod bus_choice;
+mod demo;
 pub(crate) mod embedded;
 mod log_file;
 pub(crate) mod options;

@@ -92,7 +92,7 @@ impl Plan {
                 .map_or_else(|| "in memory".to_owned(), rawe_bus::describe_url),
             redis_url,
             private_url: redis.as_ref().map(|redis| redis.url.clone()),
-            market_sentence: market_sentence(args),
+            market_sentence: market_sentence(args, roster.is_demo),
             voters: roster
                 .roster
                 .0
@@ -194,7 +194,7 @@ impl Maker<'_> {
     }
 }
 
-fn market_sentence(args: &UpArgs) -> String {
+fn market_sentence(args: &UpArgs, is_demo: bool) -> String {
     let speed = if args.speed == "max" {
         "as fast as it goes".to_owned()
     } else {
@@ -214,7 +214,12 @@ fn market_sentence(args: &UpArgs) -> String {
             let seed = args
                 .seed
                 .map_or_else(String::new, |seed| format!(" (seed {seed})"));
-            format!("market: generated{seed}, on the paper exchange, {speed}")
+            let character = if is_demo {
+                "generated and thin"
+            } else {
+                "generated"
+            };
+            format!("market: {character}{seed}, on the paper exchange, {speed}")
         }
     }
 }

@@ -13,6 +13,7 @@ use rawe_runtime::{ConfigProblems, load_section};
 use toml::{Table, Value};
 
 use crate::run_folder::RunFolder;
+use crate::up::demo;
 use crate::up::options::UpArgs;
 
 /// One agent to start.
@@ -39,9 +40,12 @@ pub(crate) struct RosterPlan {
     pub(crate) config: Option<PathBuf>,
     /// Its content; empty without one.
     pub(crate) table: Table,
+    /// Whether the demo's own settings are part of it.
+    pub(crate) is_demo: bool,
 }
 
-/// Reads configuration and profiles; writes a configuration of the run if there are extra agents.
+/// Reads configuration and profiles; writes a configuration of the run if there are extra agents, or
+/// if the demo is played.
 pub(crate) fn plan(args: &UpArgs, folder: &RunFolder) -> anyhow::Result<RosterPlan> {
     let config = args.config.as_deref().map(absolute).transpose()?;
     let mut roster: Roster = load_section(config.as_deref(), "roster")?;
@@ -65,11 +69,17 @@ pub(crate) fn plan(args: &UpArgs, folder: &RunFolder) -> anyhow::Result<RosterPl
     }
     let quorum = quorum(&table, roster.len());
     let agents = agents(&roster, &profiles);
-    let config = if args.profile.is_empty() {
+    let is_demo = demo::is_demo(args, &table);
+    if is_demo {
+        demo::add(&mut table)?;
+    }
+    let config = if args.profile.is_empty() && !is_demo {
         config
     } else {
         let path = folder.file("rawe.toml");
-        extend(&mut table, &roster, &profiles, &universe)?;
+        if !args.profile.is_empty() || config.is_some() {
+            extend(&mut table, &roster, &profiles, &universe)?;
+        }
         std::fs::write(&path, table.to_string())
             .with_context(|| format!("writing {}", path.display()))?;
         Some(path)
@@ -80,6 +90,7 @@ pub(crate) fn plan(args: &UpArgs, folder: &RunFolder) -> anyhow::Result<RosterPl
         quorum,
         config,
         table,
+        is_demo,
     })
 }
 
@@ -231,7 +242,9 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let planned = planned(&[], base.path()).unwrap();
         assert_eq!(planned.roster, Roster::default());
-        assert_eq!((planned.quorum, planned.config), (3, None));
+        assert_eq!((planned.quorum, planned.is_demo), (3, true));
+        let settings = std::fs::read_to_string(planned.config.unwrap()).unwrap();
+        assert!(settings.contains("participation_max"), "{settings}");
         let commands: Vec<_> = planned.agents.iter().map(|agent| agent.command).collect();
         assert_eq!(commands, FOUNDING_AGENTS.map(|(id, _)| id));
     }

@@ -9,7 +9,6 @@ use crate::up::printer::{Tone, dollars};
 
 /// What a line says, with the facts that its own sentence leaves to its fields.
 pub(crate) fn sentence(line: &LogLine) -> String {
-    let number = |key: &str| line.text(key).parse::<f64>().ok();
     match line.event.as_str() {
         "narrative_risen" => {
             let rating = line.text("rating");
@@ -21,44 +20,62 @@ pub(crate) fn sentence(line: &LogLine) -> String {
             };
             format!("{}, rated {rating}{quoted}", line.message)
         }
-        "order_accepted" | "order_ended" => {
-            format!(
-                "{} for {} ({})",
-                line.message,
-                line.text("asset"),
-                line.text("client_order_id")
-            )
-        }
+        "trading_state_changed" => trading(&line.text("state"), &line.text("reason")),
+        event if event.starts_with("order_") => of_order(line),
+        event if event.starts_with("position_") => of_position(line),
+        _ => line.message.clone(),
+    }
+}
+
+/// What became of an order.
+fn of_order(line: &LogLine) -> String {
+    let (said, id) = (&line.message, line.text("client_order_id"));
+    match line.event.as_str() {
+        "order_accepted" => format!("{said} for {} ({id})", line.text("asset")),
+        "order_ended" => format!(
+            "the order for {} has ended without a fill: {} ({id})",
+            line.text("asset"),
+            line.text("status").to_lowercase()
+        ),
+        "order_partly_filled" => format!(
+            "{said}: {} at ${} ({id})",
+            line.text("quantity"),
+            line.text("price")
+        ),
+        "order_delayed" => format!("{said} ({id})"),
+        _ => said.clone(),
+    }
+}
+
+/// What became of a position.
+fn of_position(line: &LogLine) -> String {
+    let number = |key: &str| line.text(key).parse::<f64>().ok();
+    let traded = || {
+        format!(
+            "{}: {} at ${}",
+            line.message,
+            line.text("quantity"),
+            line.text("price")
+        )
+    };
+    match line.event.as_str() {
         "position_opened" => {
             let stop = number("stop_price").map_or_else(String::new, |_| {
                 format!("; left at ${} at the latest", line.text("stop_price"))
             });
-            format!(
-                "{}: {} at ${}, {} in all{stop}",
-                line.message,
-                line.text("quantity"),
-                line.text("price"),
-                dollars(number("notional").unwrap_or_default())
-            )
+            let notional = dollars(number("notional").unwrap_or_default());
+            format!("{}, {notional} in all{stop}", traded())
         }
-        "trading_state_changed" => trading(&line.text("state"), &line.text("reason")),
-        "position_closed" | "position_reduced" => {
+        "position_reduced" => traded(),
+        "position_closed" => {
             let gain = number("pnl").map_or_else(
                 || "profit unknown".to_owned(),
                 |pnl| {
-                    format!(
-                        "{} {}",
-                        if pnl < 0.0 { "a loss of" } else { "a gain of" },
-                        dollars(pnl.abs())
-                    )
+                    let word = if pnl < 0.0 { "a loss of" } else { "a gain of" };
+                    format!("{word} {}", dollars(pnl.abs()))
                 },
             );
-            format!(
-                "{}: {} at ${}, {gain}",
-                line.message,
-                line.text("quantity"),
-                line.text("price")
-            )
+            format!("{}, {gain}", traded())
         }
         _ => line.message.clone(),
     }

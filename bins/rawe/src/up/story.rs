@@ -27,7 +27,7 @@ const EVENT_AGAIN: Duration = Duration::from_secs(5);
 
 /// Events that are told better by others (the tap, the engine), or are of no interest to a person
 /// who watches.
-const UNTOLD_EVENTS: [&str; 15] = [
+const UNTOLD_EVENTS: [&str; 16] = [
     "output",
     "tapped",
     "round_closed",
@@ -40,6 +40,7 @@ const UNTOLD_EVENTS: [&str; 15] = [
     "order_submitted",
     "order_taken",
     "order_filled",
+    "fault_injected",
     "run_found",
     "shutdown_requested",
     "agent_stopped",
@@ -395,6 +396,32 @@ mod tests {
         assert_eq!(
             sentence(&line),
             "the collective holds AAPL: 3 at $100, $300 in all; left at $70.5 at the latest"
+        );
+    }
+
+    #[test]
+    fn what_an_order_waits_for_and_what_fills_of_it_is_told() {
+        let told = |fields: serde_json::Value| {
+            let line = LogLine::read("consensus-engine", &fields.to_string());
+            assert_eq!(tone_of(&line.event), Tone::Trade);
+            sentence(&line)
+        };
+        let part = serde_json::json!({
+            "level": "info", "event": "order_partly_filled", "quantity": "7", "price": "125.02",
+            "message": "a part of the order for DIS has filled, the rest waits",
+            "client_order_id": "rawe-x",
+        });
+        assert_eq!(
+            told(part),
+            "a part of the order for DIS has filled, the rest waits: 7 at $125.02 (rawe-x)"
+        );
+        let over = serde_json::json!({
+            "level": "info", "event": "order_ended", "message": "the order is over",
+            "asset": "DIS", "status": "Expired", "client_order_id": "rawe-x",
+        });
+        assert_eq!(
+            told(over),
+            "the order for DIS has ended without a fill: expired (rawe-x)"
         );
     }
 

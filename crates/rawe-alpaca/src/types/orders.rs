@@ -276,6 +276,15 @@ pub struct Order {
         with = "lenient::text_opt"
     )]
     pub group_role: Option<String>,
+    /// Of a leg of options: there are none here, and it is always null.
+    #[serde(default, with = "lenient::decimal_opt")]
+    pub ratio_qty: Option<Decimal>,
+    /// Alpaca's own; null but for its partners.
+    #[serde(default, with = "lenient::text_opt")]
+    pub source: Option<String>,
+    /// Alpaca's own; null but for its partners.
+    #[serde(default, with = "lenient::text_opt")]
+    pub subtag: Option<String>,
 }
 
 #[allow(clippy::ref_option, reason = "serde passes a reference to the field")]

@@ -91,6 +91,9 @@ pub struct Account {
     /// When it was opened.
     #[serde(default, with = "lenient::text_opt")]
     pub created_at: Option<DateTime<Utc>>,
+    /// What its owner has set about it; null unless it is asked for.
+    #[serde(default)]
+    pub user_configurations: Option<serde_json::Value>,
 }
 
 /// `GET /v2/clock`; the times carry New York's offset.
@@ -193,6 +196,9 @@ pub struct Asset {
     /// Further properties.
     #[serde(default, with = "lenient::null_default")]
     pub attributes: Vec<String>,
+    /// Its CUSIP; null to whoever has not asked Alpaca for it.
+    #[serde(default, with = "lenient::text_opt")]
+    pub cusip: Option<String>,
 }
 
 /// A position. Shorts have negative quantity and value.

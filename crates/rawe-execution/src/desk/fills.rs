@@ -24,6 +24,7 @@ impl Desk {
         };
         self.entries.push(JournalEntry::Report { at: now, report });
         if let Some(fill) = fill {
+            self.tell_part(id, &fill);
             self.book(id, fill, now);
             self.weigh_order(id);
         }
@@ -149,9 +150,11 @@ impl Desk {
         let position_left = self.held.contains(&asset);
         if purpose != Purpose::Open && !closed && !filled.is_zero() {
             let message = format!("a part of {asset} has been left");
+            let price = report.filled_average_price.unwrap_or_default();
             let fields = vec![
                 ("asset", asset.to_string()),
                 ("quantity", filled.normalize().to_string()),
+                ("price", price.round_dp(6).normalize().to_string()),
             ];
             self.notice(NoticeLevel::Info, "position_reduced", fields, message);
         }

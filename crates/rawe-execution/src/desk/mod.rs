@@ -7,6 +7,7 @@
 mod adopting;
 mod answers;
 mod books;
+mod cancelling;
 mod control;
 mod deciding;
 mod ends;
@@ -25,6 +26,7 @@ mod reconciling;
 mod settings;
 mod starting;
 mod view;
+mod waiting;
 
 pub use books::{Books, Line, OpenTrade};
 pub use event::{
@@ -67,6 +69,8 @@ pub struct Desk {
     settings: DeskSettings,
     gate: Gate,
     paced: bool,
+    /// The instant of a replay that was begun last.
+    instant: Option<Timestamp>,
     /// Counts events: what was asked before what.
     sequence: u64,
     books: Books,
@@ -118,6 +122,7 @@ impl Desk {
             settings,
             gate,
             paced: false,
+            instant: None,
             sequence: 0,
             books: Books::default(),
             view: View::default(),
@@ -160,6 +165,10 @@ impl Desk {
     pub fn apply(&mut self, event: DeskEvent, now: Timestamp) -> Vec<DeskEffect> {
         self.sequence += 1;
         self.books.turn_day(now);
+        if self.paced && self.instant != Some(now) {
+            self.instant = Some(now);
+            self.look_at_working(now);
+        }
         match event {
             DeskEvent::Started(history) => self.start(history, now),
             DeskEvent::AssetWanted(asset) => self.on_asset_wanted(&asset, now),

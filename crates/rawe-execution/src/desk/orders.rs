@@ -10,29 +10,18 @@ use rawe_core::{
 use rust_decimal::Decimal;
 
 use crate::broker::{BrokerError, OrderReport, SubmitOutcome};
+use crate::desk::cancelling::Cancel;
 use crate::desk::deciding::direction_of;
-use crate::desk::{ASK_WAIT, Desk, DeskEffect, NoticeLevel, Question};
+use crate::desk::{Desk, DeskEffect, NoticeLevel, Question};
 use crate::gate::TradingState;
 use crate::journal::JournalEntry;
 use crate::limits::SkewRule;
 use crate::submission::{Action, Event, Phase, Submission};
 use crate::tracker::OrderTracker;
 
-/// After so many polls, about 20 s, a replay no longer stands still for an order.
+/// After so many polls, about 20 s, a replay no longer stands still for an order of which the broker
+/// says nothing.
 const POLLS_BEFORE_LINGERING: u32 = 10;
-
-/// How far a wanted cancellation is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Cancel {
-    #[default]
-    No,
-    /// Wanted, and to be asked for as soon as the broker is known to have the order.
-    Wanted,
-    /// Asked for, not answered yet.
-    Asked,
-    /// The broker took the request, or refused it: the order is looked at until it ends.
-    Answered,
-}
 
 /// An order on its way.
 #[derive(Debug)]
@@ -53,8 +42,12 @@ pub(crate) struct LiveOrder {
     notional: Decimal,
     pub(crate) by_desk: bool,
     pub(crate) accepted: bool,
-    cancel: Cancel,
-    polls: u32,
+    pub(crate) cancel: Cancel,
+    pub(crate) polls: u32,
+    /// Whether the broker, asked at this instant of a replay, has said that it is working.
+    pub(crate) looked_at: bool,
+    /// Whether it was told that nothing of it fills.
+    pub(crate) told_waiting: bool,
     /// When it is asked about next, live.
     pub(crate) poll_at: Option<Timestamp>,
 }
@@ -82,6 +75,8 @@ impl LiveOrder {
             accepted: false,
             cancel: Cancel::No,
             polls: 0,
+            looked_at: false,
+            told_waiting: false,
             poll_at: None,
         }
     }
@@ -145,11 +140,16 @@ impl LiveOrder {
         self.purpose() == Purpose::Stop
     }
 
-    /// Whether a replay no longer waits for it.
+    /// Whether the broker has it, and it may only fill or end by itself.
+    pub(crate) fn works(&self) -> bool {
+        self.phase() == Phase::Working && !self.is_cancelling()
+    }
+
+    /// Whether a replay no longer waits for it at this instant: while market time stands still, an
+    /// order that is working goes on working.
     pub(crate) fn lingers(&self) -> bool {
-        self.phase() == Phase::Working
-            && !self.is_cancelling()
-            && (self.rests() || self.polls > POLLS_BEFORE_LINGERING)
+        let seen = self.looked_at || self.polls > POLLS_BEFORE_LINGERING;
+        self.works() && (self.rests() || seen)
     }
 }
 
@@ -334,13 +334,14 @@ impl Desk {
         let Some(order) = self.orders.get_mut(id) else {
             return;
         };
-        if order.rests() && order.phase() == Phase::Working && !order.is_cancelling() {
+        let waits = order.rests() || self.paced && order.looked_at;
+        if waits && order.works() {
             return;
         }
         order.polls += 1;
         let report = order.submission.report();
         let ended = report.is_some_and(|report| report.status.is_terminal());
-        if !self.paced && order.phase() == Phase::Working && !order.is_cancelling() && !ended {
+        if !self.paced && order.works() && !ended {
             self.plan_poll(id, after, now);
             return;
         }
@@ -394,8 +395,10 @@ impl Desk {
         {
             return;
         }
-        if self.orders.contains_key(id) {
+        if let Some(order) = self.orders.get_mut(id) {
+            order.looked_at = matches!(answer, Ok(Some(_))) && order.works();
             self.step(id, Event::LookedUp(answer), now);
+            self.note_waiting(id);
         } else if let Ok(report) = answer {
             self.on_given_up(id, report, now);
         }
@@ -421,73 +424,5 @@ impl Desk {
         } else {
             self.on_late_report(&id, &report, now);
         }
-    }
-
-    /// Asks the broker to cancel an order of ours, now or as soon as it is known to have it.
-    pub(crate) fn want_cancel(&mut self, id: &ClientOrderId) {
-        let Some(order) = self.orders.get_mut(id) else {
-            return;
-        };
-        if order.cancel == Cancel::No {
-            order.cancel = Cancel::Wanted;
-            self.press_cancel(id);
-        }
-    }
-
-    fn press_cancel(&mut self, id: &ClientOrderId) {
-        let Some(order) = self.orders.get_mut(id) else {
-            return;
-        };
-        if order.cancel != Cancel::Wanted || order.phase() != Phase::Working {
-            return;
-        }
-        let report = order.submission.report();
-        let Some(report) = report.filter(|report| !report.status.is_terminal()) else {
-            return;
-        };
-        let broker_order_id = report.broker_order_id.clone();
-        order.cancel = Cancel::Asked;
-        self.out.push(DeskEffect::Cancel {
-            id: id.clone(),
-            broker_order_id,
-        });
-    }
-
-    /// Success only means that the request was taken; a refusal often means that it has filled.
-    /// Either way the order is looked at until it ends.
-    pub(crate) fn on_cancel_answered(
-        &mut self,
-        id: &ClientOrderId,
-        result: &Result<(), BrokerError>,
-        now: Timestamp,
-    ) {
-        let Some(order) = self.orders.get_mut(id) else {
-            return;
-        };
-        let passing = matches!(
-            result,
-            Err(BrokerError::Unavailable(_) | BrokerError::Unreadable(_))
-        );
-        // Asked for again after the next look, if the request may not have arrived.
-        order.cancel = if passing {
-            Cancel::Wanted
-        } else {
-            Cancel::Answered
-        };
-        order.polls += 1;
-        let leg = order.leg_of().is_some();
-        let after = if passing { ASK_WAIT } else { Duration::ZERO };
-        if let Err(error) = result {
-            let fields = vec![("client_order_id", id.to_string())];
-            let message = format!("the order could not be cancelled: {error}");
-            // The end of one exit of an order ends the other.
-            let level = if leg {
-                NoticeLevel::Debug
-            } else {
-                NoticeLevel::Warn
-            };
-            self.notice(level, "cancel_refused", fields, message);
-        }
-        self.ask(Question::Order(id.clone()), after, true, now);
     }
 }

@@ -23,7 +23,7 @@ enum Step {
     ReplaceNewest(usize, Replacement),
     ReleaseNewest(usize),
     RejectNewest(usize),
-    Halt(&'static str),
+    Halt(&'static str, Option<i64>),
     Resume(&'static str),
     Advance(i64),
 }
@@ -123,7 +123,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (0_usize..6, any_replacement()).prop_map(|(back, new)| Step::ReplaceNewest(back, new)),
         1 => (0_usize..4).prop_map(Step::ReleaseNewest),
         1 => (0_usize..4).prop_map(Step::RejectNewest),
-        1 => name().prop_map(Step::Halt),
+        1 => (name(), prop::option::of(1_i64..60 * 30))
+            .prop_map(|(name, minutes)| Step::Halt(name, minutes)),
         2 => name().prop_map(Step::Resume),
         4 => (1_i64..60 * 30).prop_map(Step::Advance),
     ]
@@ -153,7 +154,10 @@ fn perform(exchange: &mut Exchange, step: Step) {
         Step::RejectNewest(back) => {
             let _was_open = exchange.reject(newest(exchange, back));
         }
-        Step::Halt(name) => exchange.halt(exchange.data().find(name).unwrap()),
+        Step::Halt(name, minutes) => {
+            let until = minutes.map(|minutes| exchange.now() + TimeDelta::minutes(minutes));
+            exchange.halt(exchange.data().find(name).unwrap(), until);
+        }
         Step::Resume(name) => exchange.resume(exchange.data().find(name).unwrap()),
         Step::Advance(minutes) => {
             let instant = exchange.now() + TimeDelta::minutes(minutes);

@@ -130,7 +130,7 @@ fn a_capped_order_fills_its_part_now_and_the_rest_when_released() {
 fn nothing_fills_in_a_halt_and_its_bars_do_not_count() {
     let mut exchange = exchange(OPEN);
     let index = exchange.data().find("AAPL").unwrap();
-    exchange.halt(index);
+    exchange.halt(index, None);
     let order = exchange.submit(&buy("AAPL", "1")).unwrap().clone();
     let limited = exchange
         .submit(&limit(buy("AAPL", "1"), "105.5"))
@@ -149,4 +149,26 @@ fn nothing_fills_in_a_halt_and_its_bars_do_not_count() {
     exchange.advance_to(at("2026-03-02T18:00:00Z")).unwrap();
     assert_eq!(exchange.fills().len(), 1);
     assert_eq!(exchange.order(limited.id).unwrap().status, OrderStatus::New);
+}
+
+#[test]
+fn a_halt_ends_by_the_clock_and_what_waited_fills_by_the_price_of_that_instant() {
+    let mut exchange = exchange(OPEN);
+    let index = exchange.data().find("AAPL").unwrap();
+    exchange.halt(index, Some(at(OPEN)));
+    assert!(!exchange.is_halted(index), "an instant that has passed");
+    let until = at("2026-03-02T17:20:00Z");
+    exchange.halt(index, Some(until));
+    let waiting = exchange.submit(&buy("AAPL", "1")).unwrap().id;
+    let mut immediate = buy("AAPL", "1");
+    immediate.time_in_force = TimeInForce::Ioc;
+    let immediate = exchange.submit(&immediate).unwrap();
+    assert_eq!(immediate.status, OrderStatus::Canceled);
+    let saved = exchange.snapshot();
+    let mut exchange = Exchange::restore(data(), saved).unwrap();
+    assert_eq!(exchange.halts().collect::<Vec<_>>(), [(index, Some(until))]);
+    let fills = exchange.advance_to(at("2026-03-02T20:00:00Z")).unwrap();
+    assert_eq!(fills.len(), 1);
+    assert_eq!((fills[0].order_id, fills[0].at), (waiting, until));
+    assert!(!exchange.is_halted(index));
 }

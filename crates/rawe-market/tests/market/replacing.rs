@@ -50,6 +50,22 @@ fn the_new_order_takes_the_place_of_the_old_one() {
 }
 
 #[test]
+fn a_replacement_at_night_is_told_to_be_accepted() {
+    let mut exchange = exchange(OPEN);
+    let mut order = limit(buy("AAPL", "10"), "90");
+    order.time_in_force = TimeInForce::Gtc;
+    let old = exchange.submit(&order).unwrap().id;
+    exchange.advance_to(at("2026-03-02T22:00:00Z")).unwrap();
+    exchange.watch_orders();
+    exchange.take_order_events();
+    let new = exchange.replace(old, &to_limit("80")).unwrap();
+    assert_eq!(new.status, OrderStatus::Accepted);
+    let events = exchange.take_order_events();
+    let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [OrderEventKind::Replaced, OrderEventKind::Accepted]);
+}
+
+#[test]
 fn the_rest_of_a_partly_filled_order_is_replaced() {
     let mut exchange = played(&[QUIET, QUIET]);
     let order = limit(buy("AAPL", "10"), "100");

@@ -11,6 +11,7 @@ mod orders;
 mod polls;
 mod reconciling;
 mod starting;
+mod waiting;
 
 use chrono::TimeDelta;
 use rawe_core::identity::round_id;
