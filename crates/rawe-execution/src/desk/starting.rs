@@ -285,6 +285,8 @@ impl Desk {
             closed,
             ..
         } = starting;
+        // First of all: what is done here may want the next comparison sooner.
+        self.reconciliation.begin_timer(now);
         let mut concerned: BTreeSet<Symbol> = closed.keys().cloned().collect();
         for (asset, orders) in &closed {
             let known: Vec<_> = folded
@@ -314,7 +316,6 @@ impl Desk {
             self.watch(&asset, now);
         }
         self.watch_by_positions(now);
-        self.reconciliation.begin_timer(now);
         if !self.covers_others(now) {
             // News began to flow after the positions were asked for.
             self.reconcile_soon(now);
