@@ -11,6 +11,7 @@ use crate::desk::fills::new_fill;
 use crate::desk::folding::{Folded, KnownOrder, direction_left_or_opened, intent_of, notional_of};
 use crate::desk::legs::leg_intent;
 use crate::desk::orders::LiveOrder;
+use crate::desk::reconciling::LAG;
 use crate::desk::{Desk, NoticeLevel};
 use crate::journal::{Intent, JournalEntry, Resolution};
 use crate::submission::Submission;
@@ -177,14 +178,19 @@ impl Desk {
         now: Timestamp,
     ) {
         let trade = self.books.line(asset).and_then(|line| line.trade.as_ref());
-        let Some(opened_by) = trade.map(|trade| trade.opened_by.clone()) else {
+        let trade = trade.map(|trade| (trade.opened_by.clone(), trade.opened_at));
+        let Some((opened_by, opened_at)) = trade else {
             return;
         };
         let seen = orders
             .iter()
             .any(|order| order.client_order_id == opened_by.as_str());
         let held = self.view.positions.as_ref();
-        let held = held.is_some_and(|told| told.value.contains_key(asset));
+        // One just opened may not be told of yet: another start, or the next comparison, sees.
+        let held = held.is_some_and(|told| {
+            let early = !self.paced && told.asked_at < opened_at + LAG;
+            early || told.value.contains_key(asset)
+        });
         // An opening may have ended after the broker made its lists, while the start went on.
         let live = self.orders.contains_key(&opened_by)
             || self.ended.iter().any(|e| e.order.id() == &opened_by);

@@ -103,15 +103,14 @@ pub(crate) fn leg_intent(opening: &Intent, leg: &Leg) -> Intent {
 }
 
 impl Desk {
-    /// Lets an approved opening bring its exits along, where rules and broker allow it. A replay
-    /// watches its exits: when they would fill depended on how fast it runs.
+    /// Lets an approved opening bring its exits along, where rules and broker allow it.
     pub(crate) fn with_exits(
         &self,
         approved: ApprovedOrder,
         direction: Direction,
     ) -> ApprovedOrder {
         let line = self.books.line(&approved.request().symbol);
-        let exits = line.filter(|_| !self.paced).and_then(|line| {
+        let exits = line.and_then(|line| {
             let (price, _) = line.price?;
             let rules = &self.settings.exits;
             rules.exits_at(price, direction, line.hourly_volatility)
@@ -193,7 +192,7 @@ impl Desk {
                 self.on_pushed(leg.report, now);
                 continue;
             }
-            placed.push(format!("{:?}", leg.kind));
+            placed.push(in_words(leg.kind));
             let id = self.take_leg(&intent, direction, leg, now);
             if let Some(order) = self.orders.get_mut(&id) {
                 order.votes.clone_from(&votes);
@@ -207,7 +206,10 @@ impl Desk {
                 ("asset", asset.to_string()),
                 ("client_order_id", opening.to_string()),
             ];
-            let message = format!("the broker has the exits of {asset}: {}", placed.join(", "));
+            let message = format!(
+                "the broker has the exits of {asset}: {}",
+                placed.join(" and ")
+            );
             self.notice(NoticeLevel::Info, "exits_placed", fields, message);
         }
     }
@@ -354,6 +356,15 @@ impl Desk {
         for id in ids {
             self.want_cancel(&id);
         }
+    }
+}
+
+/// An exit, as people speak of it.
+fn in_words(kind: OrderKind) -> String {
+    match kind {
+        OrderKind::Stop { stop } => format!("a stop at ${}", stop.normalize()),
+        OrderKind::Limit { limit } => format!("a target at ${}", limit.normalize()),
+        _ => "another exit".to_owned(),
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Reconciliation {
     clock_due: Option<Timestamp>,
     trouble: u32,
     /// A replay reads at once, not on a timer.
-    wanted: bool,
+    pub(crate) wanted: bool,
     /// Open orders of others, by asset.
     foreign: BTreeMap<Symbol, ForeignOrders>,
     /// Our ids among the open orders as last listed.

@@ -11,11 +11,13 @@ const POLLS_BEFORE_TOLD: u32 = 4;
 
 impl Desk {
     /// Another instant of a replay: what is working is looked at once more before anything is
-    /// decided.
+    /// decided. Of exits that rest it is enough to see that they are still listed.
     pub(crate) fn look_at_working(&mut self, now: Timestamp) {
         let mut working = Vec::new();
         for (id, order) in &mut self.orders {
-            if order.looked_at && order.works() && !order.rests() {
+            if order.rests() && order.works() {
+                self.reconciliation.wanted = true;
+            } else if order.looked_at && order.works() {
                 order.looked_at = false;
                 working.push(id.clone());
             }

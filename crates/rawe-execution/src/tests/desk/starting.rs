@@ -200,6 +200,23 @@ fn another_account_does_not_know_our_positions() {
 }
 
 #[test]
+fn a_position_just_opened_is_kept_although_the_broker_does_not_tell_it_yet() {
+    let mut driver = ready();
+    open(&mut driver, "AAPL");
+    let (journal, broker) = (driver.journal.clone(), driver.broker.clone());
+    let mut next = DeskDriver::new(settings(), driver.now);
+    next.broker.list(&symbol("AAPL"), dec("100"));
+    next.journal = journal;
+    next.start();
+    assert_eq!(next.desk.state().0, TradingState::Active);
+    assert_eq!(next.desk.books().quantity(&symbol("AAPL")), dec("10"));
+    next.broker = broker;
+    next.pass(120);
+    assert_eq!(next.desk.books().quantity(&symbol("AAPL")), dec("10"));
+    assert!(trades(&next).is_empty());
+}
+
+#[test]
 fn another_start_ignores_late_answers() {
     let mut driver = ready();
     driver.paced = true;
