@@ -116,7 +116,13 @@ impl Exchange {
             }
         }
         for exit in exits {
-            self.try_fill(*exit);
+            // An entry may fill in the last bar of a session: its exit waits for the next one then.
+            let waits = self.orders.get(*exit);
+            if waits.is_some_and(|order| order.status == OrderStatus::Accepted) {
+                self.try_fill_first(*exit);
+            } else {
+                self.try_fill(*exit);
+            }
         }
     }
 
