@@ -38,8 +38,8 @@ pub(crate) struct LiveOrder {
     pub(crate) filled_value: Decimal,
     /// USD that it may still add to the exposure.
     pub(crate) outstanding: Decimal,
-    /// USD approved.
-    notional: Decimal,
+    /// USD approved; zero while nothing is known of the price of an order in units.
+    pub(crate) notional: Decimal,
     pub(crate) by_desk: bool,
     pub(crate) accepted: bool,
     pub(crate) cancel: Cancel,

@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use crate::broker::Amount;
 use crate::desk::Desk;
 use crate::desk::books::Line;
+use crate::desk::folding::notional_of;
 use crate::desk::orders::LiveOrder;
 
 impl LiveOrder {
@@ -40,6 +41,11 @@ impl Desk {
             return;
         };
         let mark = self.books.line(order.asset()).map(Line::mark);
+        if order.approved_notional().is_zero() {
+            // Of an earlier start: in units, and no price was known yet.
+            let sent = &order.submission.intent().order;
+            order.notional = notional_of(sent, mark.unwrap_or_default());
+        }
         let outstanding = match order.purpose() {
             Purpose::Open => order.left_to_open(),
             Purpose::Close => order.left_to_close(mark.unwrap_or_default()),
@@ -49,6 +55,14 @@ impl Desk {
         order.outstanding = outstanding;
         let (asset, purpose, direction) = (order.asset().clone(), order.purpose(), order.direction);
         self.add_outstanding(&asset, purpose, direction, change);
+    }
+
+    /// Weighs all orders anew, once prices are known.
+    pub(crate) fn weigh_orders(&mut self) {
+        let ids: Vec<ClientOrderId> = self.orders.keys().cloned().collect();
+        for id in ids {
+            self.weigh_order(&id);
+        }
     }
 
     /// Adds to what orders of ours under way may still change, USD.

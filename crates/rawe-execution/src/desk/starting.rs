@@ -304,6 +304,7 @@ impl Desk {
         self.take_open_orders(open, now);
         self.drop_dust(now);
         self.compare(true, now);
+        self.weigh_orders();
         concerned.extend(self.held.iter().cloned());
         for asset in &concerned {
             self.tell_holding(asset, now);

@@ -217,6 +217,18 @@ fn a_position_just_opened_is_kept_although_the_broker_does_not_tell_it_yet() {
 }
 
 #[test]
+fn an_order_in_units_of_an_earlier_start_counts_with_what_it_may_still_put_in() {
+    let mut driver = ready();
+    driver.broker.script([SubmitFault::StaysWorking]);
+    let opening = decision(&driver, "BTC/USD", Purpose::Open, Direction::Long);
+    driver.give_only(DeskEvent::Decided(Box::new(opening)));
+    driver.pass(1);
+    let before = driver.desk.books().gross_notional();
+    assert!(before > dec("990"), "{before}");
+    assert_eq!(restarted(&driver).desk.books().gross_notional(), before);
+}
+
+#[test]
 fn another_start_ignores_late_answers() {
     let mut driver = ready();
     driver.paced = true;
