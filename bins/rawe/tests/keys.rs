@@ -352,11 +352,9 @@ async fn the_collective_works_with_keys_and_users() {
     }
     let reader = house.bus("reader").await;
     for agent in &agents {
-        let beat = beat_of(&reader, agent, |_| true).await;
-        assert!(
-            beat.counters.get("stances_published") > Some(&0),
-            "{beat:?}"
-        );
+        // Its last heartbeat may be older than the end of the replay.
+        let spoke = |beat: &Heartbeat| beat.counters.get("stances_published") > Some(&0);
+        beat_of(&reader, agent, spoke).await;
     }
     processes.push(feed);
     for process in &processes {
