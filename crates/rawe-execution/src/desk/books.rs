@@ -178,6 +178,9 @@ pub(crate) struct TradeEnd {
     pub(crate) reason: ExitReason,
 }
 
+/// A difference of coins up to this part of ours is a fee that was not as expected.
+const FEE_TOLERANCE: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
+
 /// Where an opening comes from, for the trade that it begins.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin<'a> {
@@ -325,6 +328,17 @@ impl Books {
 }
 
 impl Line {
+    /// Whether a difference is a fee in coin that was not as expected. There may be more than the
+    /// books say by no more than what they expect to have been kept: the rest is what somebody else
+    /// has bought.
+    pub(crate) fn is_fee(&self, asset: &Symbol, difference: Decimal) -> bool {
+        asset.class() == AssetClass::Crypto
+            && !self.quantity.is_zero()
+            && !difference.is_zero()
+            && difference <= self.fee_expected
+            && difference.abs() <= self.quantity.abs().saturating_mul(FEE_TOLERANCE)
+    }
+
     /// Gives back what the fill made or cost against the mark, fees included.
     fn take_fill(&mut self, fill: &Fill, origin: &Origin<'_>) -> Decimal {
         if self.mark.is_zero() {

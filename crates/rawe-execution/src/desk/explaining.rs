@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 
 use crate::desk::books::is_buy;
 use crate::desk::orders::LiveOrder;
-use crate::desk::reconciling::{LAG, RETRY, is_fee};
+use crate::desk::reconciling::{LAG, RETRY};
 use crate::desk::view::Asked;
 use crate::desk::{Desk, Question};
 
@@ -106,7 +106,8 @@ impl Desk {
             let held = told.value.get(asset);
             let held = held.map_or(Decimal::ZERO, |position| position.quantity);
             let difference = self.difference(asset, held);
-            !difference.is_zero() && !is_fee(asset, self.books.quantity(asset), difference)
+            let line = self.books.line(asset);
+            !difference.is_zero() && !line.is_some_and(|line| line.is_fee(asset, difference))
         });
         if differs {
             self.reconcile_soon(now);

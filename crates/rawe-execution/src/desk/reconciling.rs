@@ -29,8 +29,6 @@ pub(crate) const LAG: TimeDelta = TimeDelta::seconds(10);
 const TROUBLE_MAX: u32 = 3;
 /// The cause on record of a line whose fee in coin was corrected.
 pub(crate) const FEE_CORRECTED: &str = "reconciled: fee in coin";
-/// A difference of coins up to this part of ours is a fee that was not as expected.
-const FEE_TOLERANCE: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
 
 /// When the broker's side is read next, and what of it is being read.
 #[derive(Debug, Default)]
@@ -284,7 +282,7 @@ impl Desk {
             return;
         };
         let (held, ours) = (held.quantity, line.quantity);
-        if is_fee(asset, ours, held - ours - line.foreign_quantity) {
+        if line.is_fee(asset, held - ours - line.foreign_quantity) {
             self.correct(asset, held, now);
         }
     }
@@ -389,7 +387,8 @@ impl Desk {
         let (ours, foreign) = line.map_or((Decimal::ZERO, Decimal::ZERO), |line| {
             (line.quantity, line.foreign_quantity)
         });
-        if asked > touched && is_fee(asset, ours, held - ours - foreign) {
+        let fee = line.is_some_and(|line| line.is_fee(asset, held - ours - foreign));
+        if asked > touched && fee {
             // No lag looks like this.
             self.correct(asset, held, now);
             return;
@@ -419,12 +418,13 @@ impl Desk {
 
     /// Makes the books agree with the broker.
     fn correct(&mut self, asset: &Symbol, held: Decimal, now: Timestamp) {
-        self.books.confirm_fee(asset);
         let line = self.books.line(asset);
         let ours = line.map_or(Decimal::ZERO, |line| line.quantity);
         let foreign = line.map_or(Decimal::ZERO, |line| line.foreign_quantity);
         let difference = held - ours - foreign;
-        let cause = if is_fee(asset, ours, difference) {
+        let fee = line.is_some_and(|line| line.is_fee(asset, difference));
+        self.books.confirm_fee(asset);
+        let cause = if fee {
             self.books.correct_fee(asset, difference);
             FEE_CORRECTED
         } else {
@@ -476,14 +476,6 @@ impl Desk {
         };
         self.close_trade(asset, end);
     }
-}
-
-/// Whether a difference is a fee in coin that was not as expected.
-pub(crate) fn is_fee(asset: &Symbol, ours: Decimal, difference: Decimal) -> bool {
-    asset.class() == AssetClass::Crypto
-        && !ours.is_zero()
-        && !difference.is_zero()
-        && difference.abs() <= ours.abs().saturating_mul(FEE_TOLERANCE)
 }
 
 /// How much of what is held is ours: never more than it was, never the other way.
