@@ -241,7 +241,7 @@ impl Journal for SqliteJournal {
         let first = self.next_seq;
         match self.append(entries) {
             Ok(bytes) => {
-                if let Some(checkpointer) = &mut self.checkpointer {
+                if let Some(checkpointer) = &self.checkpointer {
                     checkpointer.committed(bytes);
                 }
                 Ok(())

@@ -9,6 +9,7 @@ use rawe_execution::TradingState;
 use rawe_execution::broker::{OrderReport, SubmitOutcome};
 use rawe_execution::desk::{Answer, Control, ControlSource, DeskEvent, Question};
 use rawe_execution::journal::{ControlRecord, Intent, JournalEntry, PositionRecord, Resolution};
+use rust_decimal::Decimal;
 
 use crate::broker::BrokerModel;
 use crate::coverage::Coverage;
@@ -79,6 +80,8 @@ pub struct Witness {
     pub(crate) openings: Vec<(Timestamp, ClientOrderId)>,
     pub(crate) sent: Vec<Timestamp>,
     pub(crate) foreign: BTreeMap<Symbol, Timestamp>,
+    /// Units that have filled of each order, as far as the engine was told.
+    pub(crate) filled_told: BTreeMap<ClientOrderId, Decimal>,
     pub(crate) journal_failed: Option<Timestamp>,
     pub(crate) journal_was_lost: bool,
     pub(crate) calm_since: Option<Timestamp>,
@@ -117,6 +120,7 @@ impl Witness {
             openings: Vec::new(),
             sent: Vec::new(),
             foreign: BTreeMap::new(),
+            filled_told: BTreeMap::new(),
             journal_failed: None,
             journal_was_lost: false,
             calm_since: None,
@@ -282,6 +286,8 @@ impl Witness {
         for report in [report].into_iter().chain(legs) {
             let id = ClientOrderId::of_leg(&report.client_order_id);
             self.know(&id, Known::Taken);
+            let told = self.filled_told.entry(id).or_default();
+            *told = report.filled_quantity.max(*told);
         }
     }
 

@@ -89,6 +89,11 @@ impl Witness {
                 exposure.add(standing.total(), span);
             }
         }
+        for (symbol, units) in self.gone_untold(broker, now) {
+            let span = price_span(prices, symbol);
+            let exposure = all.entry(symbol.clone()).or_default();
+            exposure.add_doubtful(units, span);
+        }
         let mut pending: Vec<&OrderRequest> = Vec::new();
         for held in &broker.orders {
             if held.owner != Owner::Ours || held.status.is_terminal() {
@@ -126,6 +131,31 @@ impl Witness {
             exposure.add_usd(usd, order.side == Side::Buy);
         }
         all
+    }
+
+    /// Units that a closing of ours, a stop that has just been touched, took away a moment ago, and
+    /// of which no news has reached the engine: it still sets them off against what it opens.
+    fn gone_untold<'a>(
+        &self,
+        broker: &'a BrokerModel,
+        now: Timestamp,
+    ) -> Vec<(&'a Symbol, Decimal)> {
+        let closings = broker.orders.iter().filter(|order| {
+            let ours = order.owner == Owner::Ours;
+            let fresh = |at: Timestamp| now + broker.skew - at < VIEW_AGE_MAX;
+            ours && order.filled_at.is_some_and(fresh)
+                && self.purpose(&order.request.client_order_id) != Some(Purpose::Open)
+        });
+        let untold = closings.filter_map(|order| {
+            let told = self.filled_told.get(&order.request.client_order_id);
+            let units = order.filled - told.copied().unwrap_or_default();
+            let held = match order.request.side {
+                Side::Buy => -units,
+                Side::Sell => units,
+            };
+            (units > Decimal::ZERO).then_some((&order.request.symbol, held))
+        });
+        untold.collect()
     }
 
     /// I5: openings an hour, orders a minute.
