@@ -239,6 +239,9 @@ impl Bus for FlakyBus {
     fn kind(&self) -> &'static str {
         self.inner.kind()
     }
+    fn separate(&self) -> Result<Arc<dyn Bus>, BusError> {
+        Ok(Arc::new(self.clone()))
+    }
     async fn ping(&self) -> Result<(), BusError> {
         self.check()
     }

@@ -178,7 +178,7 @@ pub async fn run_with(
         counter: counter.clone(),
         writer: Writer::start(journal, settings.durability, answers)?,
         stewardship: stewardship.clone(),
-        publisher: Publisher::start(bus.clone(), heart.clone(), shutdown.clone()),
+        publisher: Publisher::start(bus.as_ref(), heart.clone(), shutdown.clone())?,
         heart,
         boot,
     };

@@ -1,23 +1,25 @@
-//! What the engine writes to the bus: accepted signals, closed rounds. Written by a task of its
-//! own, in order, so that a slow bus never holds up the votes; its queue is bounded and what does
-//! not fit is counted.
+//! What the engine writes to the bus: accepted signals, closed rounds. Written by a thread of its
+//! own, in order, so that neither a slow bus nor the writing itself holds up the votes; its queue is
+//! bounded and what does not fit is counted.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
+use anyhow::Context;
 use rawe_bus::{Bus, StreamAppend};
 use rawe_core::channels::STREAM_LENGTH_MAX;
 use rawe_runtime::Heart;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How many messages wait at most: ten minutes of a very busy collective.
 const QUEUE_LENGTH: usize = 8_192;
 /// How many messages go out in one round trip at most.
 const BATCH_LENGTH: usize = 256;
-/// How long a message waits for others to share its round trip, so that on a busy day orders do
-/// not queue behind the writing of what is only for readers.
+/// How long a message waits for others to share its round trip: Redis, which also carries the votes,
+/// is asked seldom.
 const GATHER: Duration = Duration::from_millis(10);
 /// How long to wait before the bus is tried again.
 const RETRY_WAIT: Duration = Duration::from_millis(500);
@@ -33,6 +35,7 @@ enum Item {
 #[derive(Clone, Debug)]
 pub(crate) struct Publisher {
     queue: mpsc::Sender<Item>,
+    hurry: Arc<Notify>,
     heart: Heart,
 }
 
@@ -46,11 +49,34 @@ impl std::fmt::Debug for Item {
 }
 
 impl Publisher {
-    /// Starts the task that writes.
-    pub(crate) fn start(bus: Arc<dyn Bus>, heart: Heart, shutdown: CancellationToken) -> Self {
+    /// Starts the thread that writes. It ends when the publisher is dropped.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub(crate) fn start(
+        bus: &dyn Bus,
+        heart: Heart,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<Self> {
         let (queue, waiting) = mpsc::channel(QUEUE_LENGTH);
-        tokio::spawn(write_all(bus, waiting, shutdown));
-        Self { queue, heart }
+        let hurry = Arc::new(Notify::new());
+        let bus = bus
+            .separate()
+            .context("setting up the link for what is published")?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("starting the runtime of the publisher")?;
+        let hurried = Arc::clone(&hurry);
+        thread::Builder::new()
+            .name("publisher".to_owned())
+            .spawn(move || runtime.block_on(write_all(bus, waiting, &hurried, shutdown)))
+            .context("starting the publisher")?;
+        Ok(Self {
+            queue,
+            hurry,
+            heart,
+        })
     }
 
     /// Queues a message for a stream.
@@ -65,6 +91,7 @@ impl Publisher {
         let (done, written) = oneshot::channel();
         let flush = async {
             if self.queue.send(Item::Flush(done)).await.is_ok() {
+                self.hurry.notify_one();
                 // An error means that the writer has ended, with the process.
                 let _ended = written.await;
             }
@@ -78,20 +105,26 @@ impl Publisher {
     }
 }
 
-/// Waits for a message and, for a moment, for those after it. A flush is written at once.
-async fn gather(waiting: &mut mpsc::Receiver<Item>, items: &mut Vec<Item>) -> bool {
+/// Waits for a message and, for a moment, for those after it; not if somebody is in a hurry.
+async fn gather(
+    waiting: &mut mpsc::Receiver<Item>,
+    items: &mut Vec<Item>,
+    hurried: &Notify,
+) -> bool {
     let Some(first) = waiting.recv().await else {
         return false;
     };
-    let deadline = Instant::now() + GATHER;
-    let mut next = Some(first);
-    while let Some(item) = next {
-        let urgent = matches!(item, Item::Flush(_));
-        items.push(item);
-        if urgent || items.len() >= BATCH_LENGTH {
-            break;
+    items.push(first);
+    if waiting.len() < BATCH_LENGTH {
+        tokio::select! {
+            () = sleep(GATHER) => {}
+            () = hurried.notified() => {}
         }
-        next = timeout_at(deadline, waiting.recv()).await.ok().flatten();
+    }
+    while items.len() < BATCH_LENGTH
+        && let Ok(item) = waiting.try_recv()
+    {
+        items.push(item);
     }
     true
 }
@@ -99,10 +132,11 @@ async fn gather(waiting: &mut mpsc::Receiver<Item>, items: &mut Vec<Item>) -> bo
 async fn write_all(
     bus: Arc<dyn Bus>,
     mut waiting: mpsc::Receiver<Item>,
+    hurried: &Notify,
     shutdown: CancellationToken,
 ) {
     let mut items = Vec::with_capacity(BATCH_LENGTH);
-    while gather(&mut waiting, &mut items).await {
+    while gather(&mut waiting, &mut items, hurried).await {
         let mut flushes = Vec::new();
         let mut appends: Vec<StreamAppend<'static>> = Vec::new();
         for item in items.drain(..) {

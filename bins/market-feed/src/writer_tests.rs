@@ -28,6 +28,10 @@ impl Bus for FailingBus {
         self.inner.kind()
     }
 
+    fn separate(&self) -> Result<Arc<dyn Bus>, BusError> {
+        self.inner.separate()
+    }
+
     async fn ping(&self) -> Result<(), BusError> {
         self.inner.ping().await
     }

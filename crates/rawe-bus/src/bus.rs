@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -157,6 +158,13 @@ pub trait Bus: fmt::Debug + Send + Sync {
 
     /// `redis` or `embedded`, as shown by `rawe status`.
     fn kind(&self) -> &'static str;
+
+    /// A bus to the same place over links of its own: for a thread that has a runtime of its own,
+    /// because a link is served by the runtime in which it was made.
+    ///
+    /// # Errors
+    /// [`BusError::Url`] when the links cannot be set up; none is made before the first call.
+    fn separate(&self) -> Result<Arc<dyn Bus>, BusError>;
 
     /// Whether the bus answers.
     async fn ping(&self) -> Result<(), BusError>;

@@ -50,6 +50,24 @@ async fn keeps_every_promise(bus: &dyn Bus) {
     clears_streams_and_keeps_counting(bus).await;
     keeps_fields_of_hashes(bus).await;
     leases_to_one_at_a_time(bus).await;
+    serves_a_thread_of_its_own(bus).await;
+}
+
+/// While the thread works, this one serves no link at all.
+async fn serves_a_thread_of_its_own(bus: &dyn Bus) {
+    let separate = bus.separate().unwrap();
+    let worker = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(append(separate.as_ref(), "beside", &["from a thread"]))
+    });
+    let id = worker.join().unwrap();
+    let entries = bus.range("beside", EntryId::START, None, PLENTY).await;
+    let entries = entries.unwrap();
+    assert_eq!(texts(&entries), ["from a thread"]);
+    assert_eq!(entries.first().map(|entry| entry.id), Some(id));
 }
 
 async fn leases_to_one_at_a_time(bus: &dyn Bus) {

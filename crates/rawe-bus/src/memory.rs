@@ -121,6 +121,10 @@ impl Bus for MemoryBus {
         "embedded"
     }
 
+    fn separate(&self) -> Result<Arc<dyn Bus>, BusError> {
+        Ok(Arc::new(self.clone()))
+    }
+
     async fn ping(&self) -> Result<(), BusError> {
         Ok(())
     }

@@ -110,7 +110,10 @@ impl RedisBus {
     /// # Errors
     /// [`BusError::Url`] when the URL cannot be used.
     pub fn open(url: &str) -> Result<Self, BusError> {
-        let client = client(url)?;
+        Self::over(client(url)?, describe_url(url))
+    }
+
+    fn over(client: Client, description: String) -> Result<Self, BusError> {
         if matches!(
             client.get_connection_info().addr(),
             ConnectionAddr::TcpTls { .. }
@@ -127,7 +130,6 @@ impl RedisBus {
         let commands = client
             .get_connection_manager_lazy(config)
             .map_err(|e| classify(&e))?;
-        let description = describe_url(url);
         let readers = Mutex::new(Vec::new());
         Ok(Self {
             shared: Arc::new(Shared {
@@ -250,6 +252,15 @@ impl Bus for RedisBus {
 
     fn kind(&self) -> &'static str {
         "redis"
+    }
+
+    fn separate(&self) -> Result<Arc<dyn Bus>, BusError> {
+        let Shared {
+            client,
+            description,
+            ..
+        } = self.shared.as_ref();
+        Ok(Arc::new(Self::over(client.clone(), description.clone())?))
     }
 
     async fn ping(&self) -> Result<(), BusError> {
