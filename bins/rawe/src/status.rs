@@ -360,7 +360,7 @@ mod tests {
             reachable: true,
             run: Some((
                 RunFolder {
-                    path: "/tmp/x".into(),
+                    path: "the-run".into(),
                 },
                 state,
             )),

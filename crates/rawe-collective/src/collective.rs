@@ -313,10 +313,11 @@ impl Collective {
             turn.entries.push(history::mark(&deployment, turn.now));
         }
         let controls = own.entries.iter();
-        self.control_entries = controls
-            .filter(|entry| matches!(entry, JournalEntry::Control(_)))
-            .cloned()
-            .collect();
+        let controls = controls.filter(|entry| matches!(entry, JournalEntry::Control(_)));
+        self.control_entries = controls.cloned().collect();
+        for near_miss in history::unjudged(&own.entries) {
+            self.hindsight.resume(near_miss, turn.now);
+        }
         for entry in &own.entries {
             if let JournalEntry::Weights(change) = entry {
                 self.tell_consensus(Event::Weights(change.clone()), turn);

@@ -1,7 +1,9 @@
 //! Which part of a journal is of the deployment that starts. One journal may hold replays, each a
 //! deployment of its own with an account of its own, beside the account that trades.
 
-use rawe_core::Timestamp;
+use std::collections::BTreeSet;
+
+use rawe_core::{RoundRecord, Timestamp};
 use rawe_execution::TradingState;
 use rawe_execution::journal::{ControlRecord, JournalEntry};
 
@@ -54,6 +56,19 @@ pub(crate) fn own(history: Vec<JournalEntry>, deployment: &str) -> OwnHistory {
         entries,
         mark_needed: !ours,
     }
+}
+
+/// The rounds of a history that still wait for what came of them, if they are near misses.
+pub(crate) fn unjudged(entries: &[JournalEntry]) -> impl Iterator<Item = &RoundRecord> {
+    let judged = entries.iter().filter_map(|entry| match entry {
+        JournalEntry::Hindsight(hindsight) => Some(hindsight.round_id.as_str()),
+        _ => None,
+    });
+    let judged: BTreeSet<&str> = judged.collect();
+    entries.iter().filter_map(move |entry| match entry {
+        JournalEntry::Round(round) if !judged.contains(round.round_id.as_str()) => Some(&**round),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

@@ -113,6 +113,14 @@ impl HindsightTracker {
         self.count += 1;
     }
 
+    /// Takes note of a round that closed before a restart, unless its bars have stayed away for so
+    /// long at `now` that it would be given up.
+    pub fn resume(&mut self, record: &RoundRecord, now: Timestamp) {
+        if now - record.closed <= self.horizon + GIVEN_UP_AFTER {
+            self.note(record);
+        }
+    }
+
     /// Takes in a bar, history included, and gives the near misses that it judges. Bars of an
     /// asset come in the order of their ends.
     pub fn on_bar(&mut self, bar: &Bar) -> Vec<Hindsight> {
@@ -309,6 +317,16 @@ mod tests {
         let judged = tracker.on_bar(&bar("BTC/USD", at(5, 0, 0), 1, 110.0, 1.0));
         assert_eq!(judged[0].judged_at, at(5, 0, 0));
         assert!((judged[0].gross_bp + 1_000.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn after_a_restart_it_waits_on_but_not_for_ever() {
+        let mut tracker = HindsightTracker::default();
+        tracker.resume(&miss("BTC/USD", "old", at(3, 10, 0)), at(18, 10, 1));
+        assert_eq!(tracker.pending(), 0);
+        tracker.resume(&miss("BTC/USD", "young", at(3, 10, 0)), at(18, 10, 0));
+        let entered = tracker.on_bar(&bar("BTC/USD", at(3, 10, 0), 1, 100.0, 1.0));
+        assert_eq!((entered.len(), tracker.pending()), (0, 1));
     }
 
     #[test]

@@ -171,7 +171,7 @@ pub struct JournalError {
 pub trait Journal: std::fmt::Debug + Send {
     /// Appends entries as one transaction, in their order: all of them or none.
     fn commit(&mut self, entries: &[JournalEntry]) -> Result<(), JournalError>;
-    /// What a starting engine has to know, oldest first: every entry but near misses and what they
-    /// would have made.
+    /// What a starting engine has to know, oldest first: every entry but what near misses would have
+    /// made, and the near misses of which that is known.
     fn history(&self) -> Result<Vec<JournalEntry>, JournalError>;
 }

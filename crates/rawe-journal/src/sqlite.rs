@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rawe_execution::journal::{Journal, JournalEntry, JournalError};
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 
 use crate::checkpoint::Checkpointer;
@@ -21,6 +21,10 @@ const STATEMENTS: usize = 48;
 
 /// SQLite's own memory for pages, KiB. The journal is written at its ends and read at the start.
 const CACHE_KIB: i64 = 512;
+
+/// How many near misses, the newest, are looked through at a start for those not judged yet: as many
+/// as are kept in mind.
+const UNJUDGED_MAX: u32 = 16_384;
 
 /// What the write-ahead file keeps when it begins anew, bytes: room that need not be asked for
 /// again, which makes flushing cheaper.
@@ -233,6 +237,26 @@ pub(crate) fn entries_of(
     Ok(entries)
 }
 
+/// Near misses that still wait for the bars that tell what they would have made; older ones than
+/// [`UNJUDGED_MAX`] have been given up.
+fn unjudged(connection: &Connection) -> Result<Vec<(i64, JournalEntry)>, JournalError> {
+    let before: Option<i64> = connection
+        .query_row(
+            "SELECT seq FROM log_near_misses ORDER BY seq DESC LIMIT 1 OFFSET ?1",
+            [UNJUDGED_MAX],
+            |row| row.get(0),
+        )
+        .optional()
+        .map_err(failed("reading near misses"))?;
+    entries_of(
+        connection,
+        &["near_misses"],
+        "WHERE seq > ?1
+            AND round_id NOT IN (SELECT round_id FROM hindsight WHERE seq > ?1)",
+        &[&before.unwrap_or_default()],
+    )
+}
+
 impl Journal for SqliteJournal {
     fn commit(&mut self, entries: &[JournalEntry]) -> Result<(), JournalError> {
         if entries.is_empty() {
@@ -258,7 +282,9 @@ impl Journal for SqliteJournal {
     }
 
     fn history(&self) -> Result<Vec<JournalEntry>, JournalError> {
-        let entries = entries_of(&self.connection, &HISTORY_TABLES, "", &[])?;
+        let mut entries = entries_of(&self.connection, &HISTORY_TABLES, "", &[])?;
+        entries.extend(unjudged(&self.connection)?);
+        entries.sort_unstable_by_key(|(seq, _)| *seq);
         Ok(entries.into_iter().map(|(_, entry)| entry).collect())
     }
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use rawe_collective::{Collective, CollectiveSettings, Input, Output};
 use rawe_consensus::ConsensusConfig;
 use rawe_core::channels::{DECISIONS_STREAM, SIGNALS_STREAM};
-use rawe_core::{Roster, RoundOutcome, RoundRecord, Symbol, Timestamp};
+use rawe_core::{Bar, Roster, RoundOutcome, RoundRecord, Symbol, Timeframe, Timestamp};
 use rawe_execution::desk::{DeskEvent, DeskSettings, ExitRules};
 use rawe_execution::journal::JournalEntry;
 use rawe_execution::testing::ScriptedBroker;
@@ -32,6 +32,7 @@ fn start() -> Timestamp {
 /// A collective whose outputs are performed at once; `picks` says which of several waiting answers
 /// comes next.
 struct World {
+    settings: CollectiveSettings,
     collective: Collective,
     broker: Arc<ScriptedBroker>,
     now: Timestamp,
@@ -58,12 +59,14 @@ impl World {
         for (symbol, price) in [("AAPL", 100), ("MSFT", 100), ("BTC/USD", 50_000)] {
             broker.list(&Symbol::new(symbol).unwrap(), Decimal::from(price));
         }
+        let settings = CollectiveSettings {
+            rules,
+            roster,
+            desk,
+        };
         let mut world = Self {
-            collective: Collective::new(CollectiveSettings {
-                rules,
-                roster,
-                desk,
-            }),
+            collective: Collective::new(settings.clone()),
+            settings,
             broker,
             now: start(),
             journal_fails: false,
@@ -78,6 +81,14 @@ impl World {
         world.give(Input::Started(Vec::new()));
         assert_eq!(world.collective.state().0, TradingState::Active);
         world
+    }
+
+    /// A new process with the journal of the old one.
+    fn restart(&mut self) {
+        self.collective = Collective::new(self.settings.clone());
+        self.answers.clear();
+        self.give(Input::Paced(false));
+        self.give(Input::Started(self.journal.clone()));
     }
 
     fn give(&mut self, input: Input) {
@@ -208,6 +219,50 @@ fn a_round_that_fails_is_journalled_and_a_journal_that_fails_halts() {
     assert_eq!(state, TradingState::Halted);
     assert!(why.contains("disk is full"), "{why}");
     assert!(world.collective.is_settled(), "nothing waits for ever");
+}
+
+fn hourly(start: Timestamp, open: f64) -> Bar {
+    Bar {
+        symbol: Symbol::new("AAPL").unwrap(),
+        start,
+        end: start + TimeDelta::hours(1),
+        timeframe: Timeframe::Hour,
+        open,
+        high: open,
+        low: open,
+        close: open,
+        volume: 1.0,
+        backfill: false,
+    }
+}
+
+#[test]
+fn a_near_miss_is_judged_once_even_if_the_engine_dies_meanwhile() {
+    let mut world = World::new(false, Vec::new());
+    let payload = world.signal(AGENTS[0], "AAPL", "long");
+    world.give(Input::Message(payload));
+    world.now += TimeDelta::seconds(11);
+    world.give(Input::Tick);
+    assert_eq!(world.outcomes(), [RoundOutcome::NoQuorum]);
+    let entered = start() + TimeDelta::hours(1);
+    let judged = entered + TimeDelta::days(1);
+    for (restarts, found) in [(1, 1), (2, 1)] {
+        world.now = judged + TimeDelta::hours(1);
+        world.restart();
+        world.give(Input::Bar(hourly(entered, 100.0)));
+        world.give(Input::Bar(hourly(judged, 101.0)));
+        world.give(Input::Tick);
+        let hindsight: Vec<f64> = world
+            .journal
+            .iter()
+            .filter_map(|entry| match entry {
+                JournalEntry::Hindsight(judgement) => Some(judgement.gross_bp),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(hindsight.len(), found, "after {restarts}");
+        assert!((hindsight[0] - 100.0).abs() < 1e-9, "{hindsight:?}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use rawe_execution::journal::{Journal as _, JournalEntry};
 
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
-use super::samples::{at, decimal, hindsight, is_history, near_miss, position, story};
+use super::samples::{at, decimal, hindsight, is_kept, near_miss, position, story};
 use crate::audit::audit;
 use crate::export::{Format, export};
 use crate::retention::{CompactError, compact};
@@ -106,14 +106,14 @@ fn compacting_archives_what_is_old_and_keeps_what_concerns_money() {
         "{compacted:?}"
     );
     let after = JournalReader::open(&path).unwrap().entries().unwrap();
-    let history = |entries: &[(i64, JournalEntry)]| -> Vec<(i64, JournalEntry)> {
+    let kept = |entries: &[(i64, JournalEntry)]| -> Vec<(i64, JournalEntry)> {
         entries
             .iter()
-            .filter(|(_, e)| is_history(e))
+            .filter(|(_, e)| is_kept(e))
             .cloned()
             .collect()
     };
-    assert_eq!(history(&after), history(&before));
+    assert_eq!(kept(&after), kept(&before));
     assert_eq!(after.len() as u64 + compacted.rows, before.len() as u64);
     let mut text = String::new();
     let archive = std::fs::File::open(compacted.archive.unwrap()).unwrap();

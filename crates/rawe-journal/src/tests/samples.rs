@@ -234,13 +234,26 @@ pub(super) fn hindsight(number: i64) -> Hindsight {
     }
 }
 
-/// Whether a starting engine is told of it.
-pub(super) fn is_history(entry: &JournalEntry) -> bool {
+/// Whether it is kept for ever.
+pub(super) fn is_kept(entry: &JournalEntry) -> bool {
     match entry {
         JournalEntry::Round(round) => round.outcome.is_decision(),
         JournalEntry::Hindsight(_) => false,
         _ => true,
     }
+}
+
+/// What a starting engine is told of these entries.
+pub(super) fn history_of(entries: &[JournalEntry]) -> Vec<JournalEntry> {
+    let judged = |id: &str| {
+        let mut judgements = entries.iter();
+        judgements.any(|entry| matches!(entry, JournalEntry::Hindsight(h) if h.round_id == id))
+    };
+    let told = entries.iter().filter(|entry| match entry {
+        JournalEntry::Round(round) if !round.outcome.is_decision() => !judged(&round.round_id),
+        entry => is_kept(entry),
+    });
+    told.cloned().collect()
 }
 
 /// Finite numbers of up to fifteen digits: JSON as it is read here keeps those exactly, and of

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rawe_execution::journal::{Journal as _, JournalEntry};
 
-use super::samples::{entry, is_history, story};
+use super::samples::{entry, hindsight, history_of, near_miss, story};
 use crate::{Durability, EVENT_TABLES, JournalReader, SqliteJournal};
 
 proptest! {
@@ -25,13 +25,24 @@ proptest! {
             }
         }
         let all: Vec<JournalEntry> = batches.concat();
-        let told: Vec<JournalEntry> = all.iter().filter(|e| is_history(e)).cloned().collect();
-        prop_assert_eq!(journal.history().unwrap(), told);
+        prop_assert_eq!(journal.history().unwrap(), history_of(&all));
         let read = JournalReader::open(&path).unwrap().entries().unwrap();
         let (numbers, read): (Vec<i64>, Vec<JournalEntry>) = read.into_iter().unzip();
         prop_assert_eq!(read, all);
         prop_assert!(numbers.iter().zip(1..).all(|(seq, number)| *seq == number));
     }
+}
+
+#[test]
+fn a_start_is_told_of_near_misses_until_they_are_judged() {
+    let mut journal = SqliteJournal::in_memory().unwrap();
+    let missed = |number| JournalEntry::Round(Box::new(near_miss(number)));
+    journal.commit(&[missed(1), missed(2)]).unwrap();
+    assert_eq!(journal.history().unwrap(), [missed(1), missed(2)]);
+    journal
+        .commit(&[JournalEntry::Hindsight(hindsight(1))])
+        .unwrap();
+    assert_eq!(journal.history().unwrap(), [missed(2)]);
 }
 
 #[test]
