@@ -93,6 +93,13 @@ pub(crate) struct Ears {
     pub(crate) lease: mpsc::Receiver<LeaseNews>,
 }
 
+impl Ears {
+    /// Whether nothing waits that may become an order.
+    fn are_quiet(&self) -> bool {
+        self.signals.is_empty() && self.answers.is_empty()
+    }
+}
+
 impl Engine {
     /// Listens and acts until the shutdown.
     ///
@@ -107,6 +114,10 @@ impl Engine {
         tokio::pin!(sleep);
         let mut ticked = Instant::now();
         loop {
+            if ears.are_quiet() {
+                self.write_batches();
+                self.perform();
+            }
             let wake = self.next_wake(ticked);
             if wake != sleep.deadline() {
                 sleep.as_mut().reset(wake);

@@ -10,7 +10,8 @@ use crate::writer::Batch;
 
 impl Engine {
     /// Performs everything that waits, and what follows from the journal's answers. All batches of
-    /// a burst are one transaction; those that nothing waits for join the next one.
+    /// a burst are one transaction; those that nothing waits for are written when the loop has
+    /// nothing else to do, or join the next one.
     pub(crate) fn perform(&mut self) {
         loop {
             while let Some(output) = self.outbox.pop_front() {
@@ -31,7 +32,7 @@ impl Engine {
         }
     }
 
-    /// Whether nothing is lost by writing at the next tick. A replay's time waits for every answer.
+    /// Whether nothing is lost by writing some moments later. A replay's time waits for every answer.
     fn batches_may_wait(&self) -> bool {
         let may_wait = |batch: &Batch| batch.entries.iter().all(JournalEntry::may_wait);
         self.batches.is_empty() || (!self.time.is_paced() && self.batches.iter().all(may_wait))
