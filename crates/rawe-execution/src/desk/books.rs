@@ -312,10 +312,12 @@ impl Books {
             .is_some_and(|line| !line.fee_expected.is_zero())
     }
 
-    /// Corrects our units by a fee in coin that was not as expected.
+    /// Corrects our units by a fee in coin that was not as expected. Coins that seem to have been
+    /// taken may come back: positions that do not know of a small fill yet look the same.
     pub(crate) fn correct_fee(&mut self, asset: &Symbol, difference: Decimal) {
         let lost = self.change(asset, |line| {
             line.quantity += difference;
+            line.fee_expected = (line.fee_expected - difference).max(Decimal::ZERO);
             let lost = difference.saturating_mul(line.mark);
             let entry_price = line.entry_price();
             if let Some(trade) = &mut line.trade {

@@ -306,18 +306,22 @@ impl Desk {
                 differing.push((asset.clone(), position.quantity, position.market_value));
             }
         }
-        let asked = told.sequence;
+        let (asked, asked_at) = (told.sequence, told.asked_at);
         let agreed = self.books.lines().map(|(asset, _)| asset);
         let agreed = agreed.filter(|asset| self.books.expects_fee(asset));
-        let touched = |asset: &Symbol| self.touched.get(asset).map_or(0, |(at, _)| *at);
         let agreed: Vec<Symbol> = agreed
-            .filter(|asset| {
-                touched(asset) < asked && !differing.iter().any(|(of, ..)| of == *asset)
-            })
+            .filter(|asset| !differing.iter().any(|(of, ..)| of == *asset))
             .cloned()
             .collect();
         for asset in agreed {
-            self.books.confirm_fee(&asset);
+            match self.touched.get(&asset).copied() {
+                // They may not know of the last fill yet.
+                Some((_, at)) if !self.paced && asked_at < at + LAG => {
+                    self.reconcile_soon_live(at + LAG);
+                }
+                Some((sequence, _)) if sequence >= asked => {}
+                _ => self.books.confirm_fee(&asset),
+            }
         }
         self.disturbed.retain(|_, sequence| *sequence >= asked);
         self.doubts
@@ -389,7 +393,7 @@ impl Desk {
         });
         let fee = line.is_some_and(|line| line.is_fee(asset, held - ours - foreign));
         if asked > touched && fee {
-            // No lag looks like this.
+            // A stop must not wait until this is sure: what only seemed to be gone comes back.
             self.correct(asset, held, now);
             return;
         }
@@ -423,11 +427,11 @@ impl Desk {
         let foreign = line.map_or(Decimal::ZERO, |line| line.foreign_quantity);
         let difference = held - ours - foreign;
         let fee = line.is_some_and(|line| line.is_fee(asset, difference));
-        self.books.confirm_fee(asset);
         let cause = if fee {
             self.books.correct_fee(asset, difference);
             FEE_CORRECTED
         } else {
+            self.books.confirm_fee(asset);
             let left = part_of_ours(ours, held);
             self.books.change(asset, |line| {
                 line.quantity = left;
