@@ -99,20 +99,25 @@ impl Desk {
     /// Whether the newest reading tells of something that the books do not tell yet, so that
     /// nothing is opened on top of it.
     pub(crate) fn is_unclear(&mut self, asset: &Symbol, now: Timestamp) -> bool {
+        let differs = self.is_told_otherwise(asset);
+        if differs {
+            self.reconcile_soon(now);
+        }
+        differs || self.disturbed.contains_key(asset) || self.is_doubting()
+    }
+
+    /// Whether the newest reading since the books last changed tells of something else held.
+    pub(crate) fn is_told_otherwise(&self, asset: &Symbol) -> bool {
         let touched = self.touched.get(asset).map_or(0, |(sequence, _)| *sequence);
         let told = self.view.positions.as_ref();
         let told = told.filter(|told| told.sequence > touched);
-        let differs = told.is_some_and(|told| {
+        told.is_some_and(|told| {
             let held = told.value.get(asset);
             let held = held.map_or(Decimal::ZERO, |position| position.quantity);
             let difference = self.difference(asset, held);
             let line = self.books.line(asset);
             !difference.is_zero() && !line.is_some_and(|line| line.is_fee(asset, difference))
-        });
-        if differs {
-            self.reconcile_soon(now);
-        }
-        differs || self.disturbed.contains_key(asset) || self.is_doubting()
+        })
     }
 
     /// Whether it is open whose doing a difference is: nobody knows what is held then.

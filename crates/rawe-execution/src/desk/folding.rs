@@ -57,6 +57,23 @@ impl Folded {
             .collect()
     }
 
+    /// Our orders in an asset that have ended at the broker, in the order of their decisions.
+    pub(crate) fn ended_of(&self, asset: &Symbol) -> Vec<(Purpose, ClientOrderId)> {
+        let orders = self.orders.values().map(|order| (order, &order.intent));
+        let mut ended: Vec<&Intent> = orders
+            .filter(|(order, intent)| {
+                order.ended == Some(true)
+                    && intent.order.symbol == *asset
+                    && intent.leg_of.is_none()
+            })
+            .map(|(_, intent)| intent)
+            .collect();
+        ended.sort_by_key(|intent| intent.decided_at);
+        let ids = ended.into_iter();
+        ids.map(|intent| (intent.purpose, intent.order.client_order_id.clone()))
+            .collect()
+    }
+
     pub(crate) fn votes(&self, round_id: &str) -> &[TradeVote] {
         self.rounds.get(round_id).map_or(&[], Vec::as_slice)
     }

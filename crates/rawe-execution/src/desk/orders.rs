@@ -301,7 +301,8 @@ impl Desk {
         let told = told.and_then(|told| told.value.get(asset));
         let is_there = told.is_some_and(|told| direction_of(told.quantity) == order.direction);
         let gone = purpose == Purpose::Close && !is_there;
-        if again && (gone || self.disturbed.contains_key(asset)) {
+        let strange = purpose == Purpose::Open && self.is_told_otherwise(asset);
+        if again && (gone || strange || self.disturbed.contains_key(asset)) {
             return Some("others have traded the asset since it was sent".to_owned());
         }
         let clock = self.view.clock_now(self.paced, now);

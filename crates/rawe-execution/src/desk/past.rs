@@ -7,10 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rawe_core::{ClientOrderId, Purpose, Symbol};
+use rawe_core::{ClientOrderId, DecisionId, Purpose, Symbol};
 
 use crate::broker::{OrderReport, PastOrders};
 use crate::desk::{Desk, chain_index};
+
+/// How many orders of an asset are placed at most while an earlier one of them is still on its way.
+const LINKS_MAX: usize = 8;
 
 /// Our latest terminal order for each purpose of an asset.
 pub(crate) type Latest = [Option<ClientOrderId>; 3];
@@ -48,12 +51,33 @@ impl Desk {
         self.chains.insert(asset.clone(), latest);
     }
 
-    /// An order of ours has ended at the broker.
+    /// An order of ours has ended at the broker. One that was given up and landed late may be older
+    /// than the latest.
     pub(crate) fn extend_chain(&mut self, asset: &Symbol, purpose: Purpose, id: &ClientOrderId) {
+        let latest = self.latest_of(asset, purpose);
+        if latest.is_some_and(|latest| self.follows(asset, purpose, latest, id)) {
+            return;
+        }
         if self.knows_past_of(asset) {
             let latest = self.chains.entry(asset.clone()).or_default();
             latest[chain_index(purpose)] = Some(id.clone());
         }
+    }
+
+    /// Whether the id of an order follows from that of an earlier one, over a few others maybe.
+    pub(crate) fn follows(
+        &self,
+        asset: &Symbol,
+        purpose: Purpose,
+        later: &ClientOrderId,
+        earlier: &ClientOrderId,
+    ) -> bool {
+        let deployment = &self.settings.deployment;
+        let mut id = earlier.clone();
+        (0..LINKS_MAX).any(|_| {
+            id = DecisionId::derive(deployment, asset, purpose, Some(&id)).client_order_id();
+            id == *later
+        })
     }
 
     /// The past of an asset is read again before its next order.

@@ -156,12 +156,13 @@ impl Desk {
             starting.closed.insert(asset.clone(), orders);
             return;
         }
-        let mut known: Vec<(Purpose, ClientOrderId)> = self.ended_of(asset).collect();
+        let ended: Vec<(Purpose, ClientOrderId)> = self.ended_of(asset).collect();
+        let mut known = ended.clone();
         known.extend(
             self.orders_of(asset)
                 .map(|order| (order.purpose(), order.id().clone())),
         );
-        self.set_chain(asset, &orders, &known);
+        self.set_chain(asset, &orders, &known, &ended);
         let deployment = &self.settings.deployment;
         let ours = our_orders(deployment, asset, &orders, &known);
         let fills = ours.iter().map(|(_, order)| order.report);
@@ -180,27 +181,26 @@ impl Desk {
         of_asset.map(|ended| (ended.order.purpose(), ended.order.id().clone()))
     }
 
+    /// The predecessors of the next ids, by the broker's list and by what we know to have ended
+    /// there, oldest first: a list may be some moments old.
     fn set_chain(
         &mut self,
         asset: &Symbol,
         orders: &[OrderReport],
         known: &[(Purpose, ClientOrderId)],
+        ended: &[(Purpose, ClientOrderId)],
     ) {
         let deployment = &self.settings.deployment;
         let latest = [Purpose::Open, Purpose::Close, Purpose::Stop].map(|purpose| {
-            let of_purpose = known.iter().filter(|(of, _)| *of == purpose);
-            let known: Vec<ClientOrderId> = of_purpose.map(|(_, id)| id.clone()).collect();
-            // What ended after the broker made its list is newer than the list.
-            let ended = self.ended_of(asset).filter(|(of, _)| *of == purpose).last();
-            let listed = |id: &ClientOrderId| {
-                orders
-                    .iter()
-                    .any(|o| o.client_order_id == id.as_str() && o.status.is_terminal())
-            };
-            ended
-                .map(|(_, id)| id)
-                .filter(|id| !listed(id))
-                .or_else(|| latest_of_purpose(deployment, asset, purpose, orders, &known))
+            let of_purpose =
+                |(of, id): &(Purpose, ClientOrderId)| (*of == purpose).then(|| id.clone());
+            let known: Vec<ClientOrderId> = known.iter().filter_map(of_purpose).collect();
+            let listed = latest_of_purpose(deployment, asset, purpose, orders, &known);
+            let ended = ended.iter().filter_map(of_purpose);
+            ended.fold(listed, |latest, id| match latest {
+                Some(latest) if !self.follows(asset, purpose, &id, &latest) => Some(latest),
+                _ => Some(id),
+            })
         });
         self.set_past_of(asset, latest);
     }
@@ -295,7 +295,9 @@ impl Desk {
                 .chain(self.orders_of(asset).map(|o| (o.purpose(), o.id().clone())))
                 .chain(self.ended_of(asset))
                 .collect();
-            self.set_chain(asset, orders, &known);
+            let mut ended = folded.ended_of(asset);
+            ended.extend(self.ended_of(asset));
+            self.set_chain(asset, orders, &known, &ended);
             self.adopt_past(asset, orders, &known, &folded, now);
             self.adopt_open(asset, &open, now);
             self.forget_foreign_past(asset, orders, now);

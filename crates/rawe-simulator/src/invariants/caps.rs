@@ -85,6 +85,10 @@ impl Witness {
             if fresh {
                 exposure.add(standing.ours, span);
                 exposure.add_doubtful(standing.foreign, span);
+                let before = standing.total() - moved_by_others(symbol, broker, now);
+                if before.abs() > standing.total().abs() {
+                    exposure.add_doubtful(before - standing.total(), span);
+                }
             } else {
                 exposure.add(standing.total(), span);
             }
@@ -240,6 +244,23 @@ impl Exposure {
             self.short_high += usd;
         }
     }
+}
+
+/// Units that others have bought, negative if sold, since a time of which the engine need not have
+/// heard.
+fn moved_by_others(symbol: &Symbol, broker: &BrokerModel, now: Timestamp) -> Decimal {
+    let theirs = broker.orders.iter().filter(|order| {
+        let fresh = |at: Timestamp| now + broker.skew - at < VIEW_AGE_MAX * 2;
+        order.owner == Owner::Foreign
+            && order.request.symbol == *symbol
+            && order.filled_at.is_some_and(fresh)
+    });
+    theirs
+        .map(|order| match order.request.side {
+            Side::Buy => order.filled,
+            Side::Sell => -order.filled,
+        })
+        .sum()
 }
 
 fn price_span(prices: &Prices, symbol: &Symbol) -> (Decimal, Decimal) {
