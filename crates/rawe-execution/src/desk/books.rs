@@ -178,7 +178,7 @@ pub(crate) struct TradeEnd {
     pub(crate) reason: ExitReason,
 }
 
-/// A difference of coins up to this part of ours is a fee that was not as expected.
+/// Coins that are missing up to this part of ours are a fee that was not as expected.
 const FEE_TOLERANCE: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
 
 /// Where an opening comes from, for the trade that it begins.
@@ -338,7 +338,7 @@ impl Line {
             && !self.quantity.is_zero()
             && !difference.is_zero()
             && difference <= self.fee_expected
-            && difference.abs() <= self.quantity.abs().saturating_mul(FEE_TOLERANCE)
+            && -difference <= self.quantity.abs().saturating_mul(FEE_TOLERANCE)
     }
 
     /// Gives back what the fill made or cost against the mark, fees included.

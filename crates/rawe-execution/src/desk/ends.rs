@@ -133,11 +133,12 @@ impl Desk {
         let Some(report) = report else {
             return;
         };
-        // Two may have had the same id; only one of them can have landed.
+        // Several may have had the same id; only one can have landed, the last one most likely: before
+        // the id was used again it was looked for.
         let found = self
             .given_up
             .iter()
-            .position(|order| order.id() == id && order.submission.is_same_order(&report));
+            .rposition(|order| order.id() == id && order.submission.is_same_order(&report));
         let Some(before) = found.and_then(|index| self.given_up.remove(index)) else {
             return;
         };
