@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -72,7 +72,11 @@ pub(crate) fn init_logging_to(output: LogOutput, process: &str, format: Option<L
     } else {
         wanted.as_str()
     };
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    // Targets and levels are all it knows, and it brings no engine for regular expressions.
+    let filter: Targets = filter
+        .parse()
+        .or_else(|_| DEFAULT_FILTER.parse())
+        .unwrap_or_default();
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(output);
     // Only the first call of a process can win; tests may call it often.
