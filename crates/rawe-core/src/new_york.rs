@@ -28,11 +28,10 @@ pub fn in_new_york(instant: Timestamp) -> DateTime<FixedOffset> {
 pub(crate) fn instant_of(wall: NaiveDateTime) -> Option<Timestamp> {
     [DAYLIGHT_HOURS, STANDARD_HOURS]
         .into_iter()
-        .filter_map(|hours| {
+        .find_map(|hours| {
             let utc = wall.checked_add_signed(TimeDelta::hours(hours.into()))?;
             (hours_behind(utc) == hours).then(|| utc.and_utc())
         })
-        .next()
 }
 
 fn hours_behind(utc: NaiveDateTime) -> i32 {
