@@ -6,9 +6,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use chrono::{Datelike, NaiveDate};
-use chrono_tz::America::New_York;
 use rawe_alpaca::types as wire;
 use rawe_core::calendar::{MarketCalendar, Session, new_york_date};
+use rawe_core::new_york::in_new_york;
 use rawe_market::OrderRefusal;
 use rawe_market::sessions::extended;
 
@@ -54,9 +54,7 @@ pub(crate) async fn calendar(
 }
 
 fn calendar_day(session: Session) -> wire::CalendarDay {
-    let wall = |instant: rawe_core::Timestamp| {
-        instant.with_timezone(&New_York).format("%H:%M").to_string()
-    };
+    let wall = |instant: rawe_core::Timestamp| in_new_york(instant).format("%H:%M").to_string();
     let short = |instant| wall(instant).replace(':', "");
     let hours = extended(&session);
     wire::CalendarDay {

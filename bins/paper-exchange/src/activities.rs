@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::extract::Path;
 use chrono::{NaiveDate, TimeDelta};
-use chrono_tz::America::New_York;
-use rawe_core::calendar::new_york_midnight;
+use rawe_core::calendar::{new_york_date, new_york_midnight};
+use rawe_core::new_york::in_new_york;
 use rawe_core::{AssetClass, Timestamp};
 use rawe_market::asset::stable_uuid;
 use rawe_market::{Amount, AssetIndex, Exchange, Fill, OrderStatus};
@@ -113,7 +113,7 @@ fn all(exchange: &Exchange) -> Vec<Activity> {
         let row = json!({
             "id": id,
             "activity_type": "FEE",
-            "date": charge.at.with_timezone(&New_York).date_naive(),
+            "date": new_york_date(charge.at),
             "net_amount": (-charge.amount).normalize(),
             "description": "borrow fee",
             "symbol": symbol(exchange, charge.asset).0,
@@ -177,7 +177,7 @@ fn coin_fee_row(exchange: &Exchange, number: usize, fill: &Fill) -> Activity {
     let row = json!({
         "id": id,
         "activity_type": "CFEE",
-        "date": fill.at.with_timezone(&New_York).date_naive(),
+        "date": new_york_date(fill.at),
         "net_amount": net.normalize(),
         "description": "Coin Pair Transaction Fee",
         "symbol": symbol(exchange, fill.asset).0,
@@ -203,6 +203,6 @@ fn symbol(exchange: &Exchange, asset: AssetIndex) -> (String, AssetClass) {
 
 /// `yyyymmddHHMMSSmmm::uuid`, the time in New York.
 fn row_id(at: Timestamp, name: &str) -> String {
-    let time = at.with_timezone(&New_York).format("%Y%m%d%H%M%S%3f");
+    let time = in_new_york(at).format("%Y%m%d%H%M%S%3f");
     format!("{time}::{}", stable_uuid(&format!("activity:{name}")))
 }

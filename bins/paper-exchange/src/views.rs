@@ -1,20 +1,14 @@
 //! The market's own types in Alpaca's clothes.
 
-use chrono::{DateTime, FixedOffset};
-use chrono_tz::America::New_York;
 use rawe_alpaca::types as wire;
 use rawe_core::calendar::{MarketCalendar, new_york_date};
+use rawe_core::new_york::in_new_york;
 use rawe_core::{AssetClass, Timestamp};
 use rawe_market::{
     AccountView, Amount, Asset, AssetIndex, Exchange, GroupRole, MarketData, Order, OrderClass,
     OrderType, Position, PositionIntent, Side, TimeInForce, Trail,
 };
 use rust_decimal::Decimal;
-
-/// An instant with New York's offset, as the clock is answered.
-pub(crate) fn in_new_york(instant: Timestamp) -> DateTime<FixedOffset> {
-    instant.with_timezone(&New_York).fixed_offset()
-}
 
 /// The class as Alpaca names it.
 pub(crate) fn class_name(class: AssetClass) -> wire::AssetClassName {

@@ -9,17 +9,17 @@ use crate::rounds::AssetState;
 /// The assets held. A hash map whose order nobody can see: it cannot be walked through, so nothing
 /// can depend on it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Assets(HashMap<Symbol, AssetState>);
+pub(crate) struct Assets(HashMap<Symbol, Box<AssetState>>);
 
 impl Assets {
     /// What is held of an asset, if anything.
     pub(crate) fn get(&self, asset: &Symbol) -> Option<&AssetState> {
-        self.0.get(asset)
+        self.0.get(asset).map(Box::as_ref)
     }
 
     /// What is held of an asset, if anything, to change it.
     pub(crate) fn get_mut(&mut self, asset: &Symbol) -> Option<&mut AssetState> {
-        self.0.get_mut(asset)
+        self.0.get_mut(asset).map(Box::as_mut)
     }
 
     /// What is held of an asset, from now on.

@@ -98,6 +98,8 @@ impl VoteSet {
         let place = self
             .votes
             .partition_point(|held| key(&held.vote) < key(&vote));
+        // Most assets see as many votes as there are agents: room for no more than come.
+        self.votes.reserve_exact(1);
         self.votes.insert(place, HeldVote { vote, consumed });
         if repeated {
             Inserted::Repeated

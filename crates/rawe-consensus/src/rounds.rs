@@ -180,6 +180,7 @@ impl AssetState {
             // Counting it nowhere can only remove a quorum.
             return (Joined::Late, Inserted::New);
         }
+        self.open.reserve_exact(1);
         self.open.push(OpenRound {
             span: Span::of(instant),
             deadline: now + window,
@@ -197,11 +198,18 @@ impl AssetState {
         forget_at: Timestamp,
     ) {
         self.open.retain(|other| *other != round);
+        if self.open.is_empty() {
+            self.open = Vec::new();
+        }
         if let Some(used) = used {
             self.votes.consume(used.last - window, used.first + window);
         }
         if self.closed.len() >= CLOSED_ROUNDS_MAX {
             self.closed.pop_front();
+        }
+        if self.closed.is_empty() {
+            // Most assets have one.
+            self.closed.reserve_exact(1);
         }
         self.closed.push_back(ClosedRound {
             span: round.span,

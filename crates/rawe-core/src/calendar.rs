@@ -6,10 +6,10 @@
 
 use std::sync::OnceLock;
 
-use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone, Weekday};
-use chrono_tz::America::New_York;
+use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Weekday};
 use usec::calendar::{Calendar, HalfCheck, Holiday, NthWeek};
 
+use crate::new_york::{in_new_york, instant_of};
 use crate::{AssetClass, Timestamp};
 
 /// First and last year worked out.
@@ -129,16 +129,13 @@ impl MarketCalendar {
 
 /// The New York date of an instant.
 pub fn new_york_date(instant: Timestamp) -> NaiveDate {
-    instant.with_timezone(&New_York).date_naive()
+    in_new_york(instant).date_naive()
 }
 
 /// The instant of a New York wall time, given in minutes after midnight.
 pub fn new_york_instant(date: NaiveDate, minutes: u32) -> Option<Timestamp> {
     let time = NaiveTime::from_hms_opt(minutes / 60, minutes % 60, 0)?;
-    New_York
-        .from_local_datetime(&date.and_time(time))
-        .earliest()
-        .map(|local| local.with_timezone(&chrono::Utc))
+    instant_of(date.and_time(time))
 }
 
 /// The first instant of a New York day, which Alpaca gives as the start of a daily bar.
@@ -206,7 +203,7 @@ pub fn is_weekend(instant: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::Utc;
+    use chrono::{TimeZone, Utc};
 
     fn day(year: i32, month: u32, day: u32) -> NaiveDate {
         NaiveDate::from_ymd_opt(year, month, day).unwrap()

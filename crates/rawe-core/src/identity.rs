@@ -102,12 +102,13 @@ impl BootId {
 /// The id of a decision: 20 base32 characters, see [`DecisionId::derive`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct DecisionId(String);
+pub struct DecisionId(Arc<str>);
 
-/// The id under which the broker knows our order: `rawe-` and the decision's id.
+/// The id under which the broker knows our order: `rawe-` and the decision's id. Cheap to clone: it is
+/// the key of much that is held of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ClientOrderId(String);
+pub struct ClientOrderId(Arc<str>);
 
 impl DecisionId {
     /// The first 20 base32 characters of SHA-256(deployment | asset | purpose | predecessor).
@@ -127,7 +128,7 @@ impl DecisionId {
             .encode(hash.as_ref())
             .to_lowercase();
         encoded.truncate(20);
-        Self(encoded)
+        Self(encoded.into())
     }
 
     /// The id's text.
@@ -137,7 +138,7 @@ impl DecisionId {
 
     /// The client order id of this decision's order.
     pub fn client_order_id(&self) -> ClientOrderId {
-        ClientOrderId(format!("{}{}", ClientOrderId::PREFIX, self.0))
+        ClientOrderId(format!("{}{}", ClientOrderId::PREFIX, self.0).into())
     }
 }
 
@@ -147,14 +148,13 @@ impl ClientOrderId {
 
     /// Reads a client order id back, if it is one of ours.
     pub fn parse_ours(text: &str) -> Option<Self> {
-        text.starts_with(Self::PREFIX)
-            .then(|| Self(text.to_owned()))
+        text.starts_with(Self::PREFIX).then(|| Self(text.into()))
     }
 
     /// The id that the broker made for an exit of an order of ours. It says nothing of whose it is:
     /// only the broker's word on the order it belongs to does.
     pub fn of_leg(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(text.into())
     }
 
     /// The id's text.

@@ -12,6 +12,7 @@ pub mod decision;
 pub mod heartbeat;
 pub mod identity;
 pub mod market_data;
+pub mod new_york;
 pub mod refusal;
 pub mod roster;
 pub mod signal;

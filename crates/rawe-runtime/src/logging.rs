@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -67,12 +67,7 @@ pub(crate) fn init_logging_to(output: LogOutput, process: &str, format: Option<L
         LogFormat::Json
     };
     let wanted = std::env::var(FILTER_VARIABLE).unwrap_or_default();
-    let filter = if wanted.is_empty() {
-        DEFAULT_FILTER
-    } else {
-        wanted.as_str()
-    };
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let filter = filter_of(&wanted);
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(output);
     // Only the first call of a process can win; tests may call it often.
@@ -87,4 +82,44 @@ pub(crate) fn init_logging_to(output: LogOutput, process: &str, format: Option<L
                 .try_init()
         }
     };
+}
+
+/// The filter that somebody wants, or the usual one where that says nothing or is not understood.
+/// Targets and levels are all it knows, and it brings no engine for regular expressions.
+fn filter_of(wanted: &str) -> Targets {
+    [wanted, DEFAULT_FILTER]
+        .iter()
+        .filter(|text| !text.is_empty())
+        .find_map(|text| text.parse().ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::Level;
+
+    #[test]
+    fn filters_name_targets_and_levels() {
+        for (wanted, target, level, enabled) in [
+            ("", "consensus_engine::launch", Level::INFO, true),
+            ("", "consensus_engine::launch", Level::DEBUG, false),
+            ("", "hyper::client", Level::INFO, false),
+            ("", "hyper::client", Level::WARN, true),
+            ("debug", "rawe_bus::bus", Level::DEBUG, true),
+            ("rawe_bus=debug,info", "rawe_bus::bus", Level::DEBUG, true),
+            ("rawe_bus=debug,info", "rawe_alpaca", Level::DEBUG, false),
+            ("rawe_bus=debug,info", "rawe_alpaca", Level::INFO, true),
+            ("off", "rawe_alpaca", Level::ERROR, false),
+            ("rawe_bus=loud", "rawe_alpaca", Level::INFO, true),
+            ("rawe_bus=loud", "rawe_alpaca", Level::DEBUG, false),
+        ] {
+            let filter = filter_of(wanted);
+            assert_eq!(
+                filter.would_enable(target, &level),
+                enabled,
+                "{wanted} {target} {level}"
+            );
+        }
+    }
 }

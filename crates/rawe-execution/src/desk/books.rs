@@ -53,7 +53,7 @@ pub struct Line {
     /// Units at the broker that are not ours; never touched.
     pub foreign_quantity: Decimal,
     /// The position of ours that is not dust, if there is one.
-    pub trade: Option<OpenTrade>,
+    pub trade: Option<Box<OpenTrade>>,
     /// The price at which it is left at the latest, fixed at entry.
     pub stop_price: Option<Decimal>,
     /// Newest price known and its market time.
@@ -91,7 +91,7 @@ impl Line {
     pub fn entry_price(&self) -> Decimal {
         self.trade
             .as_ref()
-            .map_or(Decimal::ZERO, OpenTrade::entry_price)
+            .map_or(Decimal::ZERO, |trade| trade.entry_price())
     }
 
     /// What a unit is valued at, USD: the newest price, or that of the last fill.
@@ -191,7 +191,7 @@ pub(crate) struct Origin<'a> {
 /// The books.
 #[derive(Clone, Debug, Default)]
 pub struct Books {
-    lines: BTreeMap<Symbol, Line>,
+    lines: BTreeMap<Symbol, Box<Line>>,
     sums: Weight,
     day: Option<NaiveDate>,
     day_result: Decimal,
@@ -200,12 +200,12 @@ pub struct Books {
 impl Books {
     /// The line of an asset.
     pub fn line(&self, asset: &Symbol) -> Option<&Line> {
-        self.lines.get(asset)
+        self.lines.get(asset).map(Box::as_ref)
     }
 
     /// All lines, by asset.
     pub fn lines(&self) -> impl Iterator<Item = (&Symbol, &Line)> {
-        self.lines.iter()
+        self.lines.iter().map(|(asset, line)| (asset, &**line))
     }
 
     /// Sum of the absolute values of all positions and of all orders under way, ours and foreign,
@@ -247,7 +247,7 @@ impl Books {
     /// Changes a line and keeps the sums.
     pub(crate) fn change<R>(&mut self, asset: &Symbol, change: impl FnOnce(&mut Line) -> R) -> R {
         if !self.lines.contains_key(asset) {
-            self.lines.insert(asset.clone(), Line::default());
+            self.lines.insert(asset.clone(), Box::default());
         }
         let line = self.lines.entry(asset.clone()).or_default();
         let before = line.weight();
@@ -354,18 +354,20 @@ impl Line {
         self.last_fill = self.last_fill.max(Some(fill.at));
         match fill.purpose {
             Purpose::Open => {
-                let trade = self.trade.get_or_insert_with(|| OpenTrade {
-                    opened_by: fill.client_order_id.clone(),
-                    opening_round: origin.round_id.to_owned(),
-                    opened_at: fill.at,
-                    direction: fill.direction,
-                    votes: origin.votes.to_vec(),
-                    entry_quantity: Decimal::ZERO,
-                    entry_value: Decimal::ZERO,
-                    exit_quantity: Decimal::ZERO,
-                    exit_value: Decimal::ZERO,
-                    fees: Decimal::ZERO,
-                    closed_at: None,
+                let trade = self.trade.get_or_insert_with(|| {
+                    Box::new(OpenTrade {
+                        opened_by: fill.client_order_id.clone(),
+                        opening_round: origin.round_id.to_owned(),
+                        opened_at: fill.at,
+                        direction: fill.direction,
+                        votes: origin.votes.to_vec(),
+                        entry_quantity: Decimal::ZERO,
+                        entry_value: Decimal::ZERO,
+                        exit_quantity: Decimal::ZERO,
+                        exit_value: Decimal::ZERO,
+                        fees: Decimal::ZERO,
+                        closed_at: None,
+                    })
                 });
                 trade.entry_quantity += fill.quantity;
                 trade.entry_value += value;

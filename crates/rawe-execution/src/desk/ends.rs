@@ -47,11 +47,11 @@ impl Desk {
                 if order.leg_of().is_none() {
                     self.extend_chain(&asset, order.purpose(), id);
                 }
-                self.on_terminal(order, *report, now);
+                self.on_terminal(*order, *report, now);
             }
             Some(other) => {
                 self.view.reservation_known(id, self.sequence, true);
-                self.on_not_placed(order, &other, now);
+                self.on_not_placed(*order, &other, now);
             }
             None => {}
         }

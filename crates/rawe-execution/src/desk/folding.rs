@@ -225,7 +225,8 @@ impl Desk {
             let value = quantity.saturating_mul(record.entry_price);
             let direction = direction_of(record.quantity);
             let trade = unknown_trade(opened_by, record.at, direction, quantity, value);
-            self.books.change(asset, |line| line.trade = Some(trade));
+            self.books
+                .change(asset, |line| line.trade = Some(Box::new(trade)));
             self.books.note_price(asset, record.entry_price, record.at);
             self.held.insert(asset.clone());
         }

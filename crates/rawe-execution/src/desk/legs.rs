@@ -173,7 +173,7 @@ impl Desk {
         now: Timestamp,
     ) {
         let ended = self.ended.iter().find(|ended| ended.order.id() == opening);
-        let live = self.orders.get(opening);
+        let live = self.orders.get(opening).map(Box::as_ref);
         let told = live.and_then(|order| order.submission.report());
         let told = told.or_else(|| ended.map(|ended| ended.tracker.report()));
         let Some(told) = told.filter(|told| told.broker_order_id == broker_order_id) else {

@@ -88,7 +88,8 @@ pub struct Desk {
     awake: BTreeSet<u64>,
     waiters: BTreeMap<Question, Vec<u64>>,
     void_after: BTreeSet<(Timestamp, u64)>,
-    orders: BTreeMap<ClientOrderId, LiveOrder>,
+    /// Boxed, as are the lines of the books: a node of a tree has room for eleven, half of them free.
+    orders: BTreeMap<ClientOrderId, Box<LiveOrder>>,
     by_asset: BTreeMap<Symbol, Vec<ClientOrderId>>,
     ended: VecDeque<EndedOrder>,
     given_up: VecDeque<LiveOrder>,

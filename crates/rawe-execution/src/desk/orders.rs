@@ -171,7 +171,7 @@ impl Desk {
     pub(crate) fn insert_order(&mut self, id: ClientOrderId, asset: Symbol, order: LiveOrder) {
         self.ended.retain(|ended| ended.order.id() != &id);
         self.by_asset.entry(asset).or_default().push(id.clone());
-        self.orders.insert(id, order);
+        self.orders.insert(id, Box::new(order));
     }
 
     /// Sets what an order of an earlier start may still add.
@@ -185,7 +185,7 @@ impl Desk {
     /// Orders of ours in an asset.
     pub(crate) fn orders_of(&self, asset: &Symbol) -> impl Iterator<Item = &LiveOrder> {
         let ids = self.by_asset.get(asset).into_iter().flatten();
-        ids.filter_map(|id| self.orders.get(id))
+        ids.filter_map(|id| self.orders.get(id).map(Box::as_ref))
     }
 
     /// Whether an order other than a resting stop is under way in an asset.
