@@ -149,16 +149,24 @@ async fn exchange(folder: &Path) -> (Program, String) {
     (exchange, address)
 }
 
-/// Moves the exchange's clock for ever, every few milliseconds.
-fn move_clock(address: &str, clock: Clock) -> JoinHandle<()> {
+/// Moves the exchange's clock now and then for ever, every few milliseconds: before it is moved, the
+/// exchange has no history to tell.
+async fn move_clock(address: &str, clock: Clock) -> JoinHandle<()> {
     let url = format!("http://{address}/rawe/v1/clock");
-    tokio::spawn(async move {
-        let http = http();
-        loop {
-            let body = json!({"now": clock.now()}).to_string();
-            let answer = http.post(&url).body(body).send().await.unwrap();
+    let http = http();
+    let set = move || {
+        let body = json!({"now": clock.now()}).to_string();
+        let request = http.post(&url).body(body);
+        async move {
+            let answer = request.send().await.unwrap();
             assert!(answer.status().is_success());
+        }
+    };
+    set().await;
+    tokio::spawn(async move {
+        loop {
             tokio::time::sleep(Duration::from_millis(3)).await;
+            set().await;
         }
     })
 }
@@ -268,7 +276,7 @@ async fn a_feed_that_is_cut_off_for_a_minute_misses_nothing_and_doubles_nothing(
     let (_exchange, address) = exchange(folder.path()).await;
     let wire = Proxy::to(&address).await;
     let clock = Clock { wall: wall_now() };
-    let moving = move_clock(&address, clock);
+    let moving = move_clock(&address, clock).await;
     let mut feed = feed(folder.path(), &redis, &wire.url, clock);
     eventually("three streams", || async {
         let connected = feed.events("data_stream_connected");

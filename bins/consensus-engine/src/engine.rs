@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::asking::Counter;
+use crate::ears::Ears;
 use crate::halt_file::HaltFile;
 use crate::market_time::MarketTime;
 use crate::pace::Pace;
@@ -83,21 +84,6 @@ pub(crate) struct Engine {
     pub(crate) gap_since: Option<Timestamp>,
     pub(crate) last_heard: Timestamp,
     pub(crate) vote_told: Option<Timestamp>,
-}
-
-/// The engine's ears.
-pub(crate) struct Ears {
-    pub(crate) signals: mpsc::Receiver<BusEvent>,
-    pub(crate) heard: mpsc::Receiver<Heard>,
-    pub(crate) answers: mpsc::Receiver<DeskEvent>,
-    pub(crate) lease: mpsc::Receiver<LeaseNews>,
-}
-
-impl Ears {
-    /// Whether nothing waits that may become an order.
-    fn are_quiet(&self) -> bool {
-        self.signals.is_empty() && self.answers.is_empty()
-    }
 }
 
 impl Engine {

@@ -11,7 +11,8 @@ use rawe_core::{Acknowledgement, ClockInstant, ClockMode, ProcessState};
 use rawe_execution::TradingState;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::engine::{Ears, Engine};
+use crate::ears::Ears;
+use crate::engine::Engine;
 use crate::pace::Readiness;
 
 /// This process, as the pacer knows it.

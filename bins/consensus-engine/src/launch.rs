@@ -29,7 +29,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::args::EngineArgs;
 use crate::asking::Counter;
-use crate::engine::{Ears, Engine};
+use crate::ears::Ears;
+use crate::engine::Engine;
 use crate::halt_file::HaltFile;
 use crate::instants::PROCESS;
 use crate::market_time::MarketTime;

@@ -6,6 +6,7 @@
 
 mod args;
 mod asking;
+mod ears;
 mod engine;
 mod halt_file;
 mod instants;
