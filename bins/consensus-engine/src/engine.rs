@@ -18,7 +18,6 @@ use rawe_execution::TradingState;
 use rawe_execution::desk::{Control, ControlSource, DeskEvent};
 use rawe_runtime::{Heart, wall_now};
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
