@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use rawe_core::Timestamp;
+use rawe_execution::TradingState;
 use rawe_execution::desk::Ticket;
 use rawe_execution::journal::JournalEntry;
 
@@ -63,6 +64,15 @@ impl JournalModel {
         self.busy_until = None;
         self.durable.extend(saved.iter().cloned());
         saved
+    }
+
+    /// Whether the operator's word is under way: the disk may have slow batches before it.
+    pub fn is_recording(&self, source: &str, state: TradingState) -> bool {
+        let mut entries = self.queue.iter().flat_map(|batch| &batch.entries);
+        entries.any(|entry| {
+            matches!(entry, JournalEntry::Control(record)
+                if record.source == source && record.state == state)
+        })
     }
 
     /// How many batches are under way.

@@ -119,7 +119,8 @@ impl Desk {
             // It is no news at the broker: its positions have long shown it.
             self.touched.insert(order.symbol.clone(), (0, at));
         }
-        // It may be on record as never sent.
+        // It may be on record as never sent, and would be looked for, found, and booked once more.
+        self.given_up.retain(|order| order.id() != &id);
         self.entries.push(JournalEntry::Resolved {
             at: now,
             client_order_id: id.clone(),

@@ -106,6 +106,16 @@ impl Desk {
         differs || self.disturbed.contains_key(asset) || self.is_doubting()
     }
 
+    /// Positions asked for long enough after others have traded tell what these hold.
+    pub(crate) fn calm_down(&mut self, asked: u64, asked_at: Timestamp) {
+        let paced = self.paced;
+        self.disturbed
+            .retain(|_, (sequence, at)| *sequence >= asked || (!paced && asked_at < *at + LAG));
+        if let Some(next) = self.disturbed.values().map(|(_, at)| *at + LAG).min() {
+            self.reconcile_soon_live(next);
+        }
+    }
+
     /// Whether the newest reading since the books last changed tells of something else held.
     pub(crate) fn is_told_otherwise(&self, asset: &Symbol) -> bool {
         let touched = self.touched.get(asset).map_or(0, |(sequence, _)| *sequence);

@@ -102,8 +102,9 @@ pub struct Desk {
     held: BTreeSet<Symbol>,
     /// The event of the last fill or end of an order of ours, by asset, and its market time.
     touched: BTreeMap<Symbol, (u64, Timestamp)>,
-    /// Assets in which others have traded since positions were compared: the event that told it.
-    disturbed: BTreeMap<Symbol, u64>,
+    /// Assets in which others have traded since positions were compared: the event that told it,
+    /// and its market time.
+    disturbed: BTreeMap<Symbol, (u64, Timestamp)>,
     rates: Rates,
     wanted: BTreeSet<Symbol>,
     exits: ExitState,

@@ -413,7 +413,7 @@ impl Desk {
         let Some(id) = self.known_id(&report.client_order_id) else {
             if !report.filled_quantity.is_zero() {
                 // Nothing is opened on top of it before positions have been compared.
-                self.disturbed.insert(report.symbol, self.sequence);
+                self.disturbed.insert(report.symbol, (self.sequence, now));
                 self.reconcile_soon(now);
             }
             return;

@@ -323,7 +323,7 @@ impl Desk {
                 _ => self.books.confirm_fee(&asset),
             }
         }
-        self.disturbed.retain(|_, sequence| *sequence >= asked);
+        self.calm_down(asked, asked_at);
         self.doubts
             .retain(|asset, _| differing.iter().any(|(of, ..)| of == asset));
         for (asset, held, value) in differing {

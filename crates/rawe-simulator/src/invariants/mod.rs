@@ -48,7 +48,7 @@ pub type Prices = BTreeMap<Symbol, VecDeque<(Timestamp, Decimal)>>;
 /// How long a view of the account may be believed: two intervals of a minute, and the slack of
 /// slow answers.
 const VIEW_AGE_MAX: TimeDelta = TimeDelta::seconds(150);
-/// How soon the operator's word has to be on record.
+/// How soon the operator's word has to be on record, or to wait for a disk that is slow.
 const RECORD_WITHIN: TimeDelta = TimeDelta::seconds(8);
 
 impl Witness {
@@ -77,7 +77,7 @@ impl Witness {
     }
 
     /// After every step.
-    pub(crate) fn look(&mut self, broker: &BrokerModel, _journal: &JournalModel, now: Timestamp) {
+    pub(crate) fn look(&mut self, broker: &BrokerModel, journal: &JournalModel, now: Timestamp) {
         self.looks += 1;
         if let Some(flaw) = broker.faults.get(self.flaws_seen) {
             let flaw = flaw.clone();
@@ -91,6 +91,7 @@ impl Witness {
             && self.journal_failed.is_none()
             && *state != TradingState::Active
             && now - *at > RECORD_WITHIN
+            && !journal.is_recording(source, *state)
         {
             let detail = format!("{source} said {state:?} at {at}, and it is not on record");
             self.fail("I4", detail);

@@ -236,6 +236,38 @@ fn an_order_given_up_is_remembered_over_a_restart() {
     }
 }
 
+/// It lands between two runs, so that the start finds it among the past orders: it counts once,
+/// and is not looked for any more.
+#[test]
+fn an_order_given_up_that_a_start_finds_counts_once() {
+    for landed in [Purpose::Open, Purpose::Close] {
+        let mut driver = ready_with(watched());
+        // Something is held in any case, so that the start reads the asset's past.
+        open(&mut driver, "AAPL");
+        driver.pass(30);
+        if landed == Purpose::Open {
+            close(&mut driver, "AAPL");
+            driver.pass(30);
+        }
+        let lost = give_up(&mut driver, landed);
+        driver.broker.submit_now(&lost);
+        let mut next = restarted(&driver);
+        next.pass(200);
+        let held = match landed {
+            Purpose::Open => dec("10"),
+            _ => dec("0"),
+        };
+        assert_eq!(line(&next, "AAPL"), (held, dec("0")), "{landed}");
+        let fills = next.journal.entries.iter().filter(|entry| {
+            matches!(entry, JournalEntry::Fill(fill)
+                if fill.client_order_id == lost.client_order_id)
+        });
+        assert_eq!(fills.count(), 1, "{landed}");
+        let outside = |trade: &&ClosedTrade| trade.reason == ExitReason::External;
+        assert_eq!(trades(&next).into_iter().filter(outside).count(), 0);
+    }
+}
+
 /// The next decision has the same id. When the first order lands after all, the second is refused,
 /// and the first one counts.
 #[test]

@@ -198,6 +198,24 @@ fn what_others_have_just_traded_is_read_before_the_next_opening() {
     assert_eq!(refusals(&driver), [RoundOutcome::AlreadyHeld]);
 }
 
+/// Positions read right after a fill of others may not tell it yet.
+#[test]
+fn what_others_have_just_traded_may_be_told_of_late() {
+    let mut driver = ready();
+    let mut order = foreign("MSFT", Side::Buy, "2000");
+    (order.status, order.filled_quantity) = (OrderStatus::Filled, dec("20"));
+    driver.give(DeskEvent::OrderUpdate(Box::new(order)));
+    driver.pass(5);
+    open(&mut driver, "MSFT");
+    assert_eq!(refusals(&driver), [RoundOutcome::Unreconciled]);
+    driver.broker.trade_elsewhere(&symbol("MSFT"), dec("20"));
+    driver.clear();
+    driver.pass(10);
+    assert_eq!(line(&driver, "MSFT"), (dec("0"), dec("20")));
+    open(&mut driver, "MSFT");
+    assert_eq!(refusals(&driver), [RoundOutcome::AlreadyHeld]);
+}
+
 /// What is missing may have been closed by an order of ours that was given up.
 #[test]
 fn a_closing_that_lands_after_it_was_given_up_is_ours() {
