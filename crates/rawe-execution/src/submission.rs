@@ -134,6 +134,8 @@ pub struct Submission {
     phase: Phase,
     sends: u32,
     resumed: bool,
+    /// An earlier order of the same id, given up, has landed before this one was sent.
+    taken: bool,
     not_found: u32,
     waits: u32,
     doubt: String,
@@ -170,6 +172,7 @@ impl Submission {
             phase: Phase::Recording,
             sends: 0,
             resumed: false,
+            taken: false,
             not_found: 0,
             waits: 0,
             doubt: String::new(),
@@ -198,13 +201,6 @@ impl Submission {
             }
             _ => Vec::new(),
         }
-    }
-
-    /// Whether the broker's order has another size than the one sent; what neither side says does
-    /// not count.
-    pub fn differs_in_size(&self) -> bool {
-        self.report()
-            .is_some_and(|report| !self.is_same_size(report))
     }
 
     /// Whether the broker makes exits of this order and has not told them yet. Until it has, the
@@ -276,6 +272,10 @@ impl Submission {
     /// Takes an event and says what to do next. `now` is market time.
     pub fn apply(&mut self, event: Event, now: Timestamp) -> Vec<Action> {
         match (self.phase, event) {
+            (Phase::Recording, Event::Recorded) if self.taken => {
+                let doubt = "an order of this id has landed meanwhile".to_owned();
+                self.look_up_from_start(Phase::Duplicate, doubt)
+            }
             (Phase::Recording, Event::Recorded) => self.send_if_valid(now),
             (Phase::Recording, Event::NotRecorded(reason)) => {
                 self.phase = Phase::Ended;
@@ -301,6 +301,10 @@ impl Submission {
                 Event::Pushed(report) | Event::Sent(SubmitOutcome::Accepted(report)),
             ) if self.is_answer(&report) => self.take(*report),
             (Phase::Ended, _) => vec![Action::Finish],
+            (Phase::Recording, Event::Pushed(_) | Event::LookedUp(Ok(Some(_)))) => {
+                self.taken = true;
+                Vec::new()
+            }
             // While a POST is under way, not to be found says nothing: its own answer follows.
             (Phase::Sending, Event::LookedUp(_)) | (_, Event::Pushed(_)) => Vec::new(),
             // An answer to a question that was not asked: ask the broker, which knows.

@@ -19,6 +19,13 @@ impl Submission {
             && report.side == order.side
     }
 
+    /// Whether the broker's order has another size than the one sent; what neither side says does
+    /// not count.
+    pub fn differs_in_size(&self) -> bool {
+        self.report()
+            .is_some_and(|report| !self.is_same_size(report))
+    }
+
     /// A broker that echoes no amount leaves nothing to compare.
     pub(super) fn is_same_size(&self, report: &OrderReport) -> bool {
         match self.intent.order.amount {

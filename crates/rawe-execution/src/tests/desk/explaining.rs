@@ -236,6 +236,28 @@ fn an_order_given_up_is_remembered_over_a_restart() {
     }
 }
 
+/// It may land while the next order of its id is being put on record: that one is not sent.
+#[test]
+fn an_order_given_up_may_land_before_the_next_one_is_sent() {
+    let mut driver = ready_with(watched());
+    let lost = give_up(&mut driver, Purpose::Open);
+    driver.clear();
+    let before = driver.broker.sent().len();
+    driver.hold_commits = true;
+    open(&mut driver, "AAPL");
+    driver.broker.submit_now(&lost);
+    let landed = driver.broker.orders().last().unwrap().clone();
+    driver.give(DeskEvent::OrderUpdate(Box::new(landed)));
+    driver.release();
+    driver.pass(30);
+    assert_eq!(
+        driver.broker.sent().len(),
+        before + 1,
+        "only what was on its way"
+    );
+    assert_eq!(line(&driver, "AAPL"), (dec("10"), dec("0")));
+}
+
 /// It lands between two runs, so that the start finds it among the past orders: it counts once,
 /// and is not looked for any more.
 #[test]
