@@ -335,7 +335,6 @@ impl Line {
     /// has bought.
     pub(crate) fn is_fee(&self, asset: &Symbol, difference: Decimal) -> bool {
         asset.class() == AssetClass::Crypto
-            && !self.quantity.is_zero()
             && !difference.is_zero()
             && difference <= self.fee_expected
             && -difference <= self.quantity.abs().saturating_mul(FEE_TOLERANCE)

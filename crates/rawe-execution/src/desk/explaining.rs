@@ -211,6 +211,14 @@ impl Desk {
         }
     }
 
+    /// Whether a difference is a fee in coin. Where others have just traded it is what they made,
+    /// unless a fee is still to be told.
+    pub(crate) fn seems_fee(&self, asset: &Symbol, held: Decimal) -> bool {
+        let theirs = self.disturbed.contains_key(asset) && !self.books.expects_fee(asset);
+        let line = self.books.line(asset).filter(|_| !theirs);
+        line.is_some_and(|line| line.is_fee(asset, self.difference(asset, held)))
+    }
+
     fn difference(&self, asset: &Symbol, held: Decimal) -> Decimal {
         let line = self.books.line(asset);
         held - line.map_or(Decimal::ZERO, |line| line.quantity + line.foreign_quantity)

@@ -5,6 +5,8 @@ use rust_decimal::Decimal;
 
 use crate::broker::{OrderReport, PositionReport};
 use crate::desk::books::{Origin, TradeEnd, expected_fee, is_buy};
+use crate::desk::deciding::direction_of;
+use crate::desk::folding::unknown_trade;
 use crate::desk::orders::LiveOrder;
 use crate::desk::{Desk, HeldPosition, NoticeLevel, OrderNews};
 use crate::journal::{JournalEntry, PositionRecord};
@@ -268,6 +270,29 @@ impl Desk {
         });
     }
 
+    /// Coins that a fee only seemed to have taken are back after their trade has ended: unless they
+    /// are dust they are a position again, which has a stop and credits nobody.
+    pub(crate) fn take_back(&mut self, asset: &Symbol, now: Timestamp) {
+        let line = self.books.line(asset).filter(|line| line.trade.is_none());
+        let opened_by = ClientOrderId::parse_ours(ClientOrderId::PREFIX);
+        let (Some(line), Some(opened_by)) = (line, opened_by) else {
+            return;
+        };
+        let (units, direction) = (line.quantity.abs(), direction_of(line.quantity));
+        let value = units.saturating_mul(line.mark());
+        let trade = unknown_trade(opened_by, now, direction, units, value);
+        self.books
+            .change(asset, |line| line.trade = Some(Box::new(trade)));
+        if value.is_zero() || self.is_flat(asset) {
+            self.books.change(asset, |line| line.trade = None);
+            return;
+        }
+        self.held.insert(asset.clone());
+        self.fix_stop(asset);
+        self.watch_hold(asset);
+        self.exits.unprotected.insert(asset.clone());
+    }
+
     /// Whether what is ours in an asset is nothing, or too little to be sold.
     pub(crate) fn is_flat(&self, asset: &Symbol) -> bool {
         let Some(line) = self.books.line(asset) else {
@@ -279,7 +304,7 @@ impl Desk {
         let Some(trade) = &line.trade else {
             return true;
         };
-        let wrong_way = crate::desk::deciding::direction_of(line.quantity) != trade.direction;
+        let wrong_way = direction_of(line.quantity) != trade.direction;
         let position = PositionReport {
             symbol: asset.clone(),
             quantity: line.quantity,
@@ -310,7 +335,7 @@ impl Desk {
             None => line
                 .filter(|line| !line.foreign_quantity.is_zero())
                 .map(|line| HeldPosition {
-                    direction: crate::desk::deciding::direction_of(line.foreign_quantity),
+                    direction: direction_of(line.foreign_quantity),
                     opened_at: now,
                     agreeing: std::collections::BTreeSet::new(),
                     ours: false,

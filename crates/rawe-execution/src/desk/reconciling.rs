@@ -278,11 +278,8 @@ impl Desk {
     pub(crate) fn compare_fee(&mut self, asset: &Symbol, now: Timestamp) {
         let told = self.view.positions.as_ref();
         let held = told.and_then(|told| told.value.get(asset));
-        let (Some(held), Some(line)) = (held, self.books.line(asset)) else {
-            return;
-        };
-        let (held, ours) = (held.quantity, line.quantity);
-        if line.is_fee(asset, held - ours - line.foreign_quantity) {
+        let held = held.map(|held| held.quantity);
+        if let Some(held) = held.filter(|held| self.seems_fee(asset, *held)) {
             self.correct(asset, held, now);
         }
     }
@@ -323,13 +320,13 @@ impl Desk {
                 _ => self.books.confirm_fee(&asset),
             }
         }
-        self.calm_down(asked, asked_at);
         self.doubts
             .retain(|asset, _| differing.iter().any(|(of, ..)| of == asset));
         for (asset, held, value) in differing {
             self.note_mark(&asset, held, value);
             self.settle_difference(&asset, held, starting, now);
         }
+        self.calm_down(asked, asked_at);
         let lost: Vec<ClientOrderId> = self
             .orders
             .iter()
@@ -387,12 +384,7 @@ impl Desk {
         let told = self.view.positions.as_ref();
         let (asked, asked_at) = told.map_or((0, now), |told| (told.sequence, told.asked_at));
         let touched = self.touched.get(asset).map_or(0, |(sequence, _)| *sequence);
-        let line = self.books.line(asset);
-        let (ours, foreign) = line.map_or((Decimal::ZERO, Decimal::ZERO), |line| {
-            (line.quantity, line.foreign_quantity)
-        });
-        let fee = line.is_some_and(|line| line.is_fee(asset, held - ours - foreign));
-        if asked > touched && fee {
+        if asked > touched && self.seems_fee(asset, held) {
             // A stop must not wait until this is sure: what only seemed to be gone comes back.
             self.correct(asset, held, now);
             return;
@@ -426,9 +418,9 @@ impl Desk {
         let ours = line.map_or(Decimal::ZERO, |line| line.quantity);
         let foreign = line.map_or(Decimal::ZERO, |line| line.foreign_quantity);
         let difference = held - ours - foreign;
-        let fee = line.is_some_and(|line| line.is_fee(asset, difference));
-        let cause = if fee {
+        let cause = if self.seems_fee(asset, held) {
             self.books.correct_fee(asset, difference);
+            self.take_back(asset, now);
             FEE_CORRECTED
         } else {
             self.books.confirm_fee(asset);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use rawe_core::{ClientOrderId, Purpose, Symbol, Timestamp};
 use rawe_execution::broker::{Amount, OrderRequest, Side};
+use rawe_execution::journal::Resolution;
 use rust_decimal::Decimal;
 
 use crate::broker::{BrokerModel, Owner};
@@ -189,10 +190,15 @@ impl Witness {
                 .by_client_id(other.as_str())
                 .is_some_and(|order| !order.status.is_terminal() || !order.filled.is_zero())
         };
+        // One that was given up, and of which nothing has been told since, nobody can count.
+        let given_up = |other: &ClientOrderId| {
+            let end = self.resolved.get(other);
+            end.is_some_and(|end| !matches!(end, Resolution::Terminal(_)))
+        };
         let opened = self
             .openings
             .iter()
-            .filter(|(_, other)| other != id && real(other))
+            .filter(|(_, other)| other != id && real(other) && !given_up(other))
             .count();
         let limit = self.settings.desk.new_positions_per_hour;
         if opened >= limit {

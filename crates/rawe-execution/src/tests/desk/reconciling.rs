@@ -216,6 +216,60 @@ fn what_others_have_just_traded_may_be_told_of_late() {
     assert_eq!(refusals(&driver), [RoundOutcome::AlreadyHeld]);
 }
 
+/// What somebody else sells is no fee of ours, however little it is.
+#[test]
+fn a_small_sale_of_others_is_no_fee() {
+    let mut driver = ready_with(DeskSettings {
+        exits: ExitRules {
+            stop_at_broker: false,
+            ..settings().exits
+        },
+        ..settings()
+    });
+    driver.broker.trade_elsewhere(&symbol("BTC/USD"), dec("2"));
+    driver.pass(70);
+    open(&mut driver, "BTC/USD");
+    assert_eq!(refusals(&driver), [RoundOutcome::AlreadyHeld]);
+    driver.broker.trade_elsewhere(&symbol("BTC/USD"), dec("-2"));
+    driver.pass(70);
+    open(&mut driver, "BTC/USD");
+    driver.broker.trade_elsewhere(&symbol("BTC/USD"), dec("2"));
+    driver.pass(70);
+    assert_eq!(line(&driver, "BTC/USD"), (dec("9.975"), dec("2")));
+    driver
+        .broker
+        .trade_elsewhere(&symbol("BTC/USD"), dec("-0.03"));
+    let mut order = foreign("BTC/USD", Side::Sell, "2");
+    (order.status, order.filled_quantity) = (OrderStatus::PartiallyFilled, dec("0.03"));
+    driver.give(DeskEvent::OrderUpdate(Box::new(order)));
+    driver.pass(30);
+    assert_eq!(line(&driver, "BTC/USD"), (dec("9.975"), dec("1.97")));
+}
+
+/// Positions that lagged behind a fill looked like a fee, and less was sold than there was.
+#[test]
+fn coins_that_come_back_after_their_trade_are_a_position_again() {
+    let coin = symbol("BTC/USD");
+    let mut driver = ready();
+    driver.pass(30);
+    open(&mut driver, "BTC/USD");
+    driver.broker.trade_elsewhere(&coin, dec("-0.09"));
+    driver.pass(2);
+    assert_eq!(line(&driver, "BTC/USD").0, dec("9.885"));
+    close(&mut driver, "BTC/USD");
+    driver.broker.trade_elsewhere(&coin, dec("0.09"));
+    driver.pass(8);
+    assert_eq!(trades(&driver).len(), 1);
+    assert_eq!(line(&driver, "BTC/USD").0, dec("0.09"));
+    for driver in [&restarted(&driver), &driver] {
+        let line = driver.desk.books().line(&coin).unwrap();
+        assert_eq!(line.stop_price, Some(dec("80")));
+        let orders = driver.broker.orders().into_iter();
+        let resting = orders.filter(|order| !order.status.is_terminal());
+        assert_eq!(resting.count(), 1, "its stop");
+    }
+}
+
 /// What is missing may have been closed by an order of ours that was given up.
 #[test]
 fn a_closing_that_lands_after_it_was_given_up_is_ours() {
