@@ -219,26 +219,15 @@ fn what_others_have_just_traded_may_be_told_of_late() {
 /// What somebody else sells is no fee of ours, however little it is.
 #[test]
 fn a_small_sale_of_others_is_no_fee() {
-    let mut driver = ready_with(DeskSettings {
-        exits: ExitRules {
-            stop_at_broker: false,
-            ..settings().exits
-        },
-        ..settings()
-    });
-    driver.broker.trade_elsewhere(&symbol("BTC/USD"), dec("2"));
-    driver.pass(70);
+    let coin = symbol("BTC/USD");
+    let mut unstopped = settings();
+    unstopped.exits.stop_at_broker = false;
+    let mut driver = ready_with(unstopped);
     open(&mut driver, "BTC/USD");
-    assert_eq!(refusals(&driver), [RoundOutcome::AlreadyHeld]);
-    driver.broker.trade_elsewhere(&symbol("BTC/USD"), dec("-2"));
-    driver.pass(70);
-    open(&mut driver, "BTC/USD");
-    driver.broker.trade_elsewhere(&symbol("BTC/USD"), dec("2"));
+    driver.broker.trade_elsewhere(&coin, dec("2"));
     driver.pass(70);
     assert_eq!(line(&driver, "BTC/USD"), (dec("9.975"), dec("2")));
-    driver
-        .broker
-        .trade_elsewhere(&symbol("BTC/USD"), dec("-0.03"));
+    driver.broker.trade_elsewhere(&coin, dec("-0.03"));
     let mut order = foreign("BTC/USD", Side::Sell, "2");
     (order.status, order.filled_quantity) = (OrderStatus::PartiallyFilled, dec("0.03"));
     driver.give(DeskEvent::OrderUpdate(Box::new(order)));
