@@ -262,11 +262,18 @@ impl Desk {
     /// A halt between the decision and now, or between a lost POST and its repetition, holds the
     /// order back.
     fn send(&mut self, id: &ClientOrderId, now: Timestamp) {
+        let (sent, _) = self.rates.counts(now);
         let Some(order) = self.orders.get(id) else {
             return;
         };
         let again = order.submission.sends() > 1;
-        let held_back = self.why_held_back(order, again, now);
+        // Others that the gate has let through meanwhile go first.
+        let limit = self.settings.limits.orders_per_minute_max;
+        let full = u32::try_from(sent).is_ok_and(|sent| sent >= limit);
+        let crowded = again && order.purpose() == Purpose::Open && full;
+        let held_back = self.why_held_back(order, again, now).or_else(|| {
+            crowded.then(|| format!("{sent} orders went out within the minute, {limit} may"))
+        });
         let Some(order) = self.orders.get_mut(id) else {
             return;
         };

@@ -258,6 +258,23 @@ fn an_order_given_up_may_land_before_the_next_one_is_sent() {
     assert_eq!(line(&driver, "AAPL"), (dec("10"), dec("0")));
 }
 
+/// The second sending is an order more; those let through meanwhile go first.
+#[test]
+fn an_opening_is_not_sent_again_when_the_minute_is_full() {
+    let mut limited = watched();
+    limited.limits.orders_per_minute_max = 2;
+    let mut driver = ready_with(limited);
+    driver.broker.script([SubmitFault::LostBefore]);
+    let lost = decision(&driver, "AAPL", Purpose::Open, Direction::Long);
+    driver.give_only(DeskEvent::Decided(Box::new(lost)));
+    driver.pass(1);
+    open(&mut driver, "MSFT");
+    driver.pass(20);
+    let sent = driver.broker.sent().into_iter().map(|order| order.symbol);
+    assert_eq!(sent.collect::<Vec<_>>(), [symbol("AAPL"), symbol("MSFT")]);
+    assert_eq!(refusals(&driver), [RoundOutcome::Stale]);
+}
+
 /// It lands between two runs, so that the start finds it among the past orders: it counts once,
 /// and is not looked for any more.
 #[test]
