@@ -6,7 +6,6 @@ use rust_decimal::Decimal;
 use crate::broker::{OrderReport, PositionReport};
 use crate::desk::books::{Origin, TradeEnd, expected_fee, is_buy};
 use crate::desk::deciding::direction_of;
-use crate::desk::folding::unknown_trade;
 use crate::desk::orders::LiveOrder;
 use crate::desk::{Desk, HeldPosition, NoticeLevel, OrderNews};
 use crate::journal::{JournalEntry, PositionRecord};
@@ -274,20 +273,16 @@ impl Desk {
     /// are dust they are a position again, which has a stop and credits nobody.
     pub(crate) fn take_back(&mut self, asset: &Symbol, now: Timestamp) {
         let line = self.books.line(asset).filter(|line| line.trade.is_none());
-        let opened_by = ClientOrderId::parse_ours(ClientOrderId::PREFIX);
-        let (Some(line), Some(opened_by)) = (line, opened_by) else {
+        let Some((units, price)) = line.map(|line| (line.quantity, line.mark())) else {
             return;
         };
-        let (units, direction) = (line.quantity.abs(), direction_of(line.quantity));
-        let value = units.saturating_mul(line.mark());
-        let trade = unknown_trade(opened_by, now, direction, units, value);
-        self.books
-            .change(asset, |line| line.trade = Some(Box::new(trade)));
-        if value.is_zero() || self.is_flat(asset) {
-            self.books.change(asset, |line| line.trade = None);
+        if price.is_zero() || !self.hold_unknown(asset, units, price, now) {
             return;
         }
-        self.held.insert(asset.clone());
+        if self.is_flat(asset) {
+            self.drop_trade(asset);
+            return;
+        }
         self.fix_stop(asset);
         self.watch_hold(asset);
         self.exits.unprotected.insert(asset.clone());

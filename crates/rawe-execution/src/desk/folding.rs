@@ -218,18 +218,29 @@ impl Desk {
             if !missing || record.quantity.is_zero() || record.entry_price.is_zero() {
                 continue;
             }
-            let Some(opened_by) = ClientOrderId::parse_ours(ClientOrderId::PREFIX) else {
-                continue;
-            };
-            let quantity = record.quantity.abs();
-            let value = quantity.saturating_mul(record.entry_price);
-            let direction = direction_of(record.quantity);
-            let trade = unknown_trade(opened_by, record.at, direction, quantity, value);
-            self.books
-                .change(asset, |line| line.trade = Some(Box::new(trade)));
-            self.books.note_price(asset, record.entry_price, record.at);
-            self.held.insert(asset.clone());
+            if self.hold_unknown(asset, record.quantity, record.entry_price, record.at) {
+                self.books.note_price(asset, record.entry_price, record.at);
+            }
         }
+    }
+
+    /// Makes a position of which nothing but units and a price are known; whether it could.
+    pub(crate) fn hold_unknown(
+        &mut self,
+        asset: &Symbol,
+        units: Decimal,
+        price: Decimal,
+        at: Timestamp,
+    ) -> bool {
+        let Some(opened_by) = ClientOrderId::parse_ours(ClientOrderId::PREFIX) else {
+            return false;
+        };
+        let value = units.abs().saturating_mul(price);
+        let trade = unknown_trade(opened_by, at, direction_of(units), units.abs(), value);
+        self.books
+            .change(asset, |line| line.trade = Some(Box::new(trade)));
+        self.held.insert(asset.clone());
+        true
     }
 
     /// Takes up an order of an earlier start that has no end on record.
@@ -267,7 +278,7 @@ fn fold_round(round: &RoundRecord, folded: &mut Folded) {
 }
 
 /// A trade of which only the position is known.
-pub(crate) fn unknown_trade(
+fn unknown_trade(
     opened_by: ClientOrderId,
     at: Timestamp,
     direction: Direction,
