@@ -11,13 +11,14 @@ use rawe_core::{
 use rust_decimal::Decimal;
 
 use crate::broker::{Amount, OrderReport, OrderRequest, Side, TimeInForce};
-use crate::desk::Desk;
 use crate::desk::books::{Line, OpenTrade, Origin};
 use crate::desk::deciding::{direction_of, votes_of};
 use crate::desk::legs::kind_with;
 use crate::desk::orders::LiveOrder;
+use crate::desk::past::Latest;
 use crate::desk::rates::Rates;
 use crate::desk::reconciling::FEE_CORRECTED;
+use crate::desk::{Desk, chain_index};
 use crate::journal::{Intent, JournalEntry, PositionRecord, Resolution};
 use crate::submission::Submission;
 
@@ -59,19 +60,32 @@ impl Folded {
 
     /// Our orders in an asset that have ended at the broker, in the order of their decisions.
     pub(crate) fn ended_of(&self, asset: &Symbol) -> Vec<(Purpose, ClientOrderId)> {
-        let orders = self.orders.values().map(|order| (order, &order.intent));
-        let mut ended: Vec<&Intent> = orders
-            .filter(|(order, intent)| {
-                order.ended == Some(true)
-                    && intent.order.symbol == *asset
-                    && intent.leg_of.is_none()
-            })
-            .map(|(_, intent)| intent)
+        let ended = self.ended(|of| of == asset).into_iter();
+        ended
+            .map(|intent| (intent.purpose, intent.order.client_order_id.clone()))
+            .collect()
+    }
+
+    /// The latest of our orders that have ended at the broker, for each purpose of the assets that
+    /// are not among these.
+    pub(crate) fn latest_but_of<T>(&self, known: &BTreeMap<Symbol, T>) -> BTreeMap<Symbol, Latest> {
+        let mut latest: BTreeMap<Symbol, Latest> = BTreeMap::new();
+        for intent in self.ended(|of| !known.contains_key(of)) {
+            let of_asset = latest.entry(intent.order.symbol.clone()).or_default();
+            of_asset[chain_index(intent.purpose)] = Some(intent.order.client_order_id.clone());
+        }
+        latest
+    }
+
+    /// Oldest decision first. Exits at the broker are left out: their ids are its own.
+    fn ended(&self, of: impl Fn(&Symbol) -> bool) -> Vec<&Intent> {
+        let ended = self.orders.values().filter(|o| o.ended == Some(true));
+        let ended = ended.map(|order| &order.intent);
+        let mut ended: Vec<&Intent> = ended
+            .filter(|intent| intent.leg_of.is_none() && of(&intent.order.symbol))
             .collect();
         ended.sort_by_key(|intent| intent.decided_at);
-        let ids = ended.into_iter();
-        ids.map(|intent| (intent.purpose, intent.order.client_order_id.clone()))
-            .collect()
+        ended
     }
 
     pub(crate) fn votes(&self, round_id: &str) -> &[TradeVote] {

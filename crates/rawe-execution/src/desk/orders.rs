@@ -418,8 +418,9 @@ impl Desk {
             return;
         }
         let Some(id) = self.known_id(&report.client_order_id) else {
-            if !report.filled_quantity.is_zero() {
-                // Nothing is opened on top of it before positions have been compared.
+            if !report.filled_quantity.is_zero() || !report.status.is_terminal() {
+                // It has filled, or may at any moment: nothing is opened on top of it before
+                // positions have been compared.
                 self.disturbed.insert(report.symbol, (self.sequence, now));
                 self.reconcile_soon(now);
             }

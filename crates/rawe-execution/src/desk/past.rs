@@ -25,6 +25,9 @@ pub(crate) struct Past {
     complete: bool,
     /// Assets whose ids turned out to be taken: their past is read again.
     doubted: BTreeSet<Symbol>,
+    /// What the journal knows to have ended in assets whose past the start did not read: the
+    /// broker's lists may be some moments old when they are.
+    on_record: BTreeMap<Symbol, Latest>,
 }
 
 impl Desk {
@@ -37,6 +40,19 @@ impl Desk {
     /// Our latest terminal order for a purpose of an asset, if there is one and it is known.
     pub(crate) fn latest_of(&self, asset: &Symbol, purpose: Purpose) -> Option<&ClientOrderId> {
         self.chains.get(asset)?[chain_index(purpose)].as_ref()
+    }
+
+    /// What the journal tells of the past of assets that the start had no reason to look at.
+    pub(crate) fn recall_past(&mut self, on_record: BTreeMap<Symbol, Latest>) {
+        self.past.on_record = on_record;
+    }
+
+    /// The orders of an asset that have ended by the journal, if the start did not look at it.
+    pub(crate) fn recalled(&self, asset: &Symbol) -> Vec<(Purpose, ClientOrderId)> {
+        let latest = self.past.on_record.get(asset);
+        let purposes = [Purpose::Open, Purpose::Close, Purpose::Stop];
+        let of = |purpose| Some((purpose, latest?[chain_index(purpose)].clone()?));
+        purposes.into_iter().filter_map(of).collect()
     }
 
     /// The asset may be traded from now on.
@@ -99,11 +115,15 @@ impl Desk {
                 .or_default()
                 .push(order);
         }
+        for asset in self.past.on_record.keys() {
+            by_asset.entry(asset.clone()).or_default();
+        }
         for (asset, orders) in by_asset {
             if !self.chains.contains_key(&asset) && !self.past.doubted.contains(&asset) {
                 self.take_closed_orders(&asset, orders);
             }
         }
         self.past.complete = true;
+        self.past.on_record.clear();
     }
 }

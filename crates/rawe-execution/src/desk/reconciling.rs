@@ -36,7 +36,8 @@ pub(crate) struct Reconciliation {
     due: Option<Timestamp>,
     begun: Option<Timestamp>,
     waiting: BTreeSet<Question>,
-    failed: bool,
+    /// What of it got no answer, the clock aside.
+    failed: BTreeSet<Question>,
     /// When the broker's clock is asked next, because the session changes then or it failed.
     clock_due: Option<Timestamp>,
     trouble: u32,
@@ -187,7 +188,7 @@ impl Desk {
         }
         let reconciliation = &mut self.reconciliation;
         reconciliation.begun = Some(now);
-        reconciliation.failed = false;
+        reconciliation.failed.clear();
         reconciliation.waiting = questions.iter().cloned().collect();
         for question in questions {
             self.ask_now(question, now);
@@ -200,17 +201,24 @@ impl Desk {
         if !reconciliation.waiting.remove(question) {
             return;
         }
-        reconciliation.failed |= failed && *question != Question::Clock;
+        if failed && *question != Question::Clock {
+            reconciliation.failed.insert(question.clone());
+        }
         if !reconciliation.waiting.is_empty() {
             return;
         }
-        if reconciliation.failed {
+        if reconciliation.failed.is_empty() {
+            reconciliation.due = Some(now + INTERVAL);
+            reconciliation.trouble = 0;
+            self.view.failing = false;
+        } else {
             reconciliation.due = Some(now + RETRY);
+        }
+        // What others hold must count although the account's money is not told.
+        let failed = &self.reconciliation.failed;
+        if failed.contains(&Question::Positions) || failed.contains(&Question::OpenOrders) {
             return;
         }
-        reconciliation.due = Some(now + INTERVAL);
-        reconciliation.trouble = 0;
-        self.view.failing = false;
         self.compare(false, now);
         self.end_openings_with_session(now);
         self.look_for_late(now);

@@ -156,7 +156,8 @@ impl Desk {
             starting.closed.insert(asset.clone(), orders);
             return;
         }
-        let ended: Vec<(Purpose, ClientOrderId)> = self.ended_of(asset).collect();
+        let mut ended = self.recalled(asset);
+        ended.extend(self.ended_of(asset));
         let mut known = ended.clone();
         known.extend(
             self.orders_of(asset)
@@ -302,6 +303,7 @@ impl Desk {
             self.adopt_open(asset, &open, now);
             self.forget_foreign_past(asset, orders, now);
         }
+        self.recall_past(folded.latest_but_of(&closed));
         // What was adopted is no order of others.
         self.take_open_orders(open, now);
         self.drop_dust(now);

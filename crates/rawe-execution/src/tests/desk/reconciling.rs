@@ -1,7 +1,7 @@
 //! What the broker holds against what the books say.
 
 use super::*;
-use crate::broker::{OrderReport, OrderStatus, Side};
+use crate::broker::{BrokerError, OrderReport, OrderStatus, Side};
 use crate::desk::{Answer, HeldPosition};
 use crate::testing::SubmitFault;
 
@@ -181,6 +181,29 @@ fn positions_that_were_asked_for_too_early_are_not_believed_later() {
     assert_eq!(line(&driver, "AAPL"), (dec("10"), dec("0")));
 }
 
+/// What others hold is known from positions and orders, whatever becomes of the other questions.
+#[test]
+fn positions_of_others_count_while_the_account_is_silent() {
+    let mut driver = ready();
+    driver.broker.trade_elsewhere(&symbol("MSFT"), dec("7"));
+    let due = driver.desk.next_deadline().unwrap();
+    driver.pass((due - driver.now).num_seconds() - 1);
+    driver.now = due;
+    for effect in driver.desk.apply(DeskEvent::Tick, due) {
+        let DeskEffect::Ask { question, .. } = effect else {
+            continue;
+        };
+        let answer = if question == Question::Account {
+            Err(BrokerError::Unavailable("timed out".into()))
+        } else {
+            driver.broker.ask(&question)
+        };
+        driver.give_only(DeskEvent::Answered { question, answer });
+    }
+    assert_eq!(line(&driver, "MSFT"), (dec("0"), dec("7")));
+    assert_eq!(driver.desk.books().gross_notional(), dec("700"));
+}
+
 /// The broker pushes what others trade too: nothing is opened on top of it unseen.
 #[test]
 fn what_others_have_just_traded_is_read_before_the_next_opening() {
@@ -196,6 +219,23 @@ fn what_others_have_just_traded_is_read_before_the_next_opening() {
     driver.clear();
     open(&mut driver, "MSFT");
     assert_eq!(refusals(&driver), [RoundOutcome::AlreadyHeld]);
+}
+
+/// An order of others that works may have filled before its fill is told; one that ended unfilled
+/// has changed nothing.
+#[test]
+fn what_others_are_about_to_trade_is_read_before_the_next_opening() {
+    for (status, wanted) in [
+        (OrderStatus::Working, &[RoundOutcome::Unreconciled][..]),
+        (OrderStatus::Canceled, &[]),
+    ] {
+        let mut driver = ready();
+        let mut order = foreign("MSFT", Side::Buy, "2000");
+        order.status = status;
+        driver.give(DeskEvent::OrderUpdate(Box::new(order)));
+        open(&mut driver, "MSFT");
+        assert_eq!(refusals(&driver), wanted, "{status:?}");
+    }
 }
 
 /// Positions read right after a fill of others may not tell it yet.

@@ -1,8 +1,11 @@
 //! Starts: after a crash anywhere, without the journal, with another's account.
 
+use std::collections::BTreeSet;
+
 use rawe_core::{Direction, Purpose};
 
 use super::*;
+use crate::broker::Side;
 use crate::desk::Answer;
 use crate::gate::TradingState;
 use crate::testing::{MemoryJournal, SubmitFault};
@@ -181,6 +184,27 @@ fn a_journal_that_stopped_short_is_completed_by_the_broker() {
     let next = restarted(&driver);
     assert_eq!(next.desk.books().quantity(&symbol("AAPL")), dec("0"));
     assert_eq!(next.desk.books().gross_notional(), dec("0"));
+}
+
+/// A start that holds nothing in an asset does not read its past, and lists may be moments old.
+#[test]
+fn a_list_older_than_the_journal_does_not_set_the_ids_back() {
+    let mut driver = ready();
+    open(&mut driver, "AAPL");
+    close(&mut driver, "AAPL");
+    driver.pass(30);
+    let mut closing = None;
+    driver.broker.change_orders(|orders| closing = orders.pop());
+    let closing = closing.unwrap();
+    assert_eq!(closing.side, Side::Sell);
+    let mut next = restarted(&driver);
+    next.broker.change_orders(|orders| orders.push(closing));
+    open(&mut next, "AAPL");
+    close(&mut next, "AAPL");
+    let sent = next.broker.sent();
+    let ids: BTreeSet<&str> = sent.iter().map(|o| o.client_order_id.as_str()).collect();
+    assert_eq!(ids.len(), sent.len(), "no id twice: {ids:?}");
+    assert_eq!(next.broker.quantity(&symbol("AAPL")), dec("0"));
 }
 
 #[test]
