@@ -2,17 +2,20 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
+use arrayvec::ArrayString;
 use serde::{Deserialize, Serialize};
 
 /// The longest symbol we accept, in bytes. Alpaca's longest pairs stay well under it.
 const SYMBOL_LENGTH_MAX: usize = 20;
 
 /// A validated Alpaca symbol: `AAPL`, `BRK.B` or `BTC/USD`. Cheap to clone.
+///
+/// The text lies in the value itself: symbols are the keys of nearly every map, and a text elsewhere
+/// would be fetched from memory for each comparison on the way to an entry.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Symbol(Arc<str>);
+#[serde(try_from = "String", into = "ArrayString<SYMBOL_LENGTH_MAX>")]
+pub struct Symbol(ArrayString<SYMBOL_LENGTH_MAX>);
 
 /// What Alpaca calls the asset's class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -52,14 +55,12 @@ impl Symbol {
                     .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'.' || b == b'-')
         };
         let mut parts = text.split('/');
-        let valid = text.len() <= SYMBOL_LENGTH_MAX
-            && parts.next().is_some_and(well_formed)
+        let valid = parts.next().is_some_and(well_formed)
             && parts.next().is_none_or(well_formed)
             && parts.next().is_none();
-        if valid {
-            Ok(Self(text.into()))
-        } else {
-            Err(SymbolError(text.chars().take(40).collect()))
+        match ArrayString::from(text) {
+            Ok(text) if valid => Ok(Self(text)),
+            _ => Err(SymbolError(text.chars().take(40).collect())),
         }
     }
 
@@ -97,9 +98,9 @@ impl FromStr for Symbol {
     }
 }
 
-impl From<Symbol> for String {
+impl From<Symbol> for ArrayString<SYMBOL_LENGTH_MAX> {
     fn from(symbol: Symbol) -> Self {
-        symbol.0.as_ref().to_owned()
+        symbol.0
     }
 }
 
