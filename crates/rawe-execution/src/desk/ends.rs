@@ -1,20 +1,16 @@
 //! Ends of orders: out of everything that counts them as under way, and what their end means.
-//!
-//! An order that was given up is remembered for a while: should the broker turn out to have it
-//! after all, it is followed again and counts.
 
 use rawe_core::{ClientOrderId, Purpose, RoundOutcome, Timestamp};
-use rust_decimal::Decimal;
 
 use crate::broker::OrderReport;
 use crate::desk::orders::{EndedOrder, LiveOrder};
 use crate::desk::{Desk, NoticeLevel, OrderNews};
 use crate::journal::JournalEntry;
-use crate::submission::{End, Submission};
+use crate::submission::End;
 use crate::tracker::OrderTracker;
 
 /// How many ended orders are remembered, should the broker still tell a fill of one.
-const ENDED_MAX: usize = 64;
+pub(crate) const ENDED_MAX: usize = 64;
 
 impl Desk {
     /// An order is over: takes it out of everything that counts it as under way.
@@ -106,76 +102,6 @@ impl Desk {
             purpose,
             record,
         });
-    }
-
-    /// Remembers an order that was given up although it had been sent.
-    fn remember_given_up(&mut self, order: LiveOrder) {
-        if order.submission.may_land() {
-            self.keep_given_up(order);
-        }
-    }
-
-    pub(crate) fn keep_given_up(&mut self, order: LiveOrder) {
-        if self.given_up.len() >= ENDED_MAX {
-            self.given_up.pop_front();
-        }
-        self.given_up.push_back(order);
-    }
-
-    /// The answer about an order that was given up: if it is there after all, it is followed; if
-    /// not, it may still come.
-    pub(crate) fn on_given_up(
-        &mut self,
-        id: &ClientOrderId,
-        report: Option<OrderReport>,
-        now: Timestamp,
-    ) {
-        let Some(report) = report else {
-            return;
-        };
-        // Several may have had the same id; only one can have landed, the last one most likely: before
-        // the id was used again it was looked for.
-        let found = self
-            .given_up
-            .iter()
-            .rposition(|order| order.id() == id && order.submission.is_same_order(&report));
-        let Some(before) = found.and_then(|index| self.given_up.remove(index)) else {
-            return;
-        };
-        self.given_up.retain(|order| order.id() != id);
-        let intent = before.submission.intent().clone();
-        let asset = before.asset().clone();
-        let fields = vec![
-            ("client_order_id", id.to_string()),
-            ("asset", asset.to_string()),
-        ];
-        let message = "an order that was given up is at the broker after all; it counts";
-        self.notice(
-            NoticeLevel::Warn,
-            "order_landed_late",
-            fields,
-            message.into(),
-        );
-        // It has no end on record any more until it has one.
-        self.entries.push(JournalEntry::Intent(intent.clone()));
-        let legs = (report.broker_order_id.clone(), report.legs.clone());
-        let (submission, actions) = Submission::adopt(intent, report);
-        let mut order =
-            LiveOrder::new(submission, before.direction).resumed(Decimal::ZERO, Decimal::ZERO);
-        (order.votes, order.exit) = (before.votes.clone(), before.exit);
-        let decided_at = order.submission.intent().decided_at;
-        if order.purpose() == Purpose::Open {
-            self.rates.note_opening(decided_at, id);
-        }
-        let stray = order.rests() && !self.held.contains(&asset);
-        self.insert_order(id.clone(), asset, order);
-        self.set_notional(id, before.approved_notional());
-        self.perform(id, actions, now);
-        self.take_legs(id, &legs.0, legs.1, now);
-        if stray {
-            // What it was to protect is gone.
-            self.want_cancel(id);
-        }
     }
 
     /// The broker has the order: told once.

@@ -16,8 +16,6 @@ use crate::desk::reconciling::{LAG, RETRY};
 use crate::desk::view::Asked;
 use crate::desk::{Desk, Question};
 
-/// For how long after its decision an order that was given up is looked for.
-const GIVEN_UP_WATCH: TimeDelta = TimeDelta::minutes(10);
 /// How old positions may be for an opening while no news of orders come.
 const AGE_WITHOUT_NEWS: TimeDelta = TimeDelta::seconds(2);
 
@@ -222,37 +220,5 @@ impl Desk {
     fn difference(&self, asset: &Symbol, held: Decimal) -> Decimal {
         let line = self.books.line(asset);
         held - line.map_or(Decimal::ZERO, |line| line.quantity + line.foreign_quantity)
-    }
-
-    /// Looks again for the orders that were given up lately: what lands late is ours.
-    pub(crate) fn look_for_late(&mut self, now: Timestamp) {
-        if self.paced {
-            return;
-        }
-        let watched = self.given_up.iter().filter(|o| self.is_watched(o, now));
-        let ids: Vec<ClientOrderId> = watched.map(|order| order.id().clone()).collect();
-        for id in ids {
-            self.ask_now(Question::Order(id), now);
-        }
-    }
-
-    /// Whether an order that was given up may still land. One that shares its id with an order
-    /// under way is seen by that.
-    fn is_watched(&self, order: &LiveOrder, now: Timestamp) -> bool {
-        let until = order.submission.intent().decided_at + GIVEN_UP_WATCH;
-        (self.paced || now < until) && !self.orders.contains_key(order.id())
-    }
-
-    pub(crate) fn is_given_up(&self, id: &ClientOrderId) -> bool {
-        self.given_up.iter().any(|order| order.id() == id)
-    }
-
-    /// Takes up the orders that an earlier start gave up and that may still land.
-    pub(crate) fn watch_given_up(&mut self, mut orders: Vec<LiveOrder>, now: Timestamp) {
-        orders.retain(|order| self.is_watched(order, now));
-        orders.sort_by_key(|order| order.submission.intent().decided_at);
-        for order in orders {
-            self.keep_given_up(order);
-        }
     }
 }

@@ -16,6 +16,7 @@ mod exits;
 mod explaining;
 mod fills;
 mod folding;
+mod given_up;
 mod legs;
 mod orders;
 mod outstanding;
