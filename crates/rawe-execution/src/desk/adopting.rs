@@ -120,7 +120,7 @@ impl Desk {
             self.touched.insert(order.symbol.clone(), (0, at));
         }
         // It may be on record as never sent, and would be looked for, found, and booked once more.
-        self.given_up.retain(|order| order.id() != &id);
+        self.forget_given_up(&id);
         self.entries.push(JournalEntry::Resolved {
             at: now,
             client_order_id: id.clone(),

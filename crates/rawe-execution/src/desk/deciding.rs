@@ -337,6 +337,8 @@ impl Desk {
         let notional = approved.notional();
         if purpose == Purpose::Open {
             record.notional = Some(notional.round_dp(2));
+            // One that was given up may have had the id; only one of them can land.
+            self.rates.forget_opening(&id);
             self.rates.note_opening(now, &id);
             self.view.reserve(&id, approved.reserved());
         }

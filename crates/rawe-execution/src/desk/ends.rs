@@ -15,7 +15,7 @@ pub(crate) const ENDED_MAX: usize = 64;
 impl Desk {
     /// An order is over: takes it out of everything that counts it as under way.
     pub(crate) fn finish(&mut self, id: &ClientOrderId, now: Timestamp) {
-        let Some(order) = self.orders.remove(id) else {
+        let Some(mut order) = self.orders.remove(id) else {
             return;
         };
         self.polls.forget(id, order.poll_at);
@@ -27,16 +27,21 @@ impl Desk {
             }
         }
         let purpose = order.purpose();
-        self.add_outstanding(&asset, purpose, order.direction, -order.outstanding);
+        let outstanding = std::mem::take(&mut order.outstanding);
+        self.add_outstanding(&asset, purpose, order.direction, -outstanding);
         self.touch(&asset, now);
         self.exits.awake = true;
         if order.rests() {
             self.wake_all();
         }
-        if order.purpose() == Purpose::Open && order.filled.is_zero() {
+        let end = order.submission.end().cloned();
+        if matches!(end, Some(End::Terminal(_))) {
+            self.forget_given_up(id);
+        }
+        let came_to_nothing = order.filled.is_zero() && !self.may_land(id, now);
+        if purpose == Purpose::Open && came_to_nothing {
             self.rates.forget_opening(id);
         }
-        let end = order.submission.end().cloned();
         match end {
             Some(End::Terminal(report)) => {
                 self.view.reservation_known(id, self.sequence, false);
@@ -81,7 +86,7 @@ impl Desk {
         }
         if order.rests() {
             self.on_stop_lost(&asset, &reason, now);
-            self.remember_given_up(order);
+            self.remember_given_up(order, now);
             return;
         }
         if order.by_desk || order.purpose() == Purpose::Close {
@@ -93,7 +98,7 @@ impl Desk {
             record.reason = reason;
             record
         });
-        self.remember_given_up(order);
+        self.remember_given_up(order, now);
         if let Some(record) = &record {
             self.entries.push(JournalEntry::Round(record.clone()));
         }
@@ -139,7 +144,7 @@ impl Desk {
         if self.ended.len() >= ENDED_MAX {
             self.ended.pop_front();
         }
-        self.given_up.retain(|given_up| given_up.id() != order.id());
+        self.forget_given_up(order.id());
         let tracker = OrderTracker::new(report);
         self.ended.push_back(EndedOrder { order, tracker });
     }

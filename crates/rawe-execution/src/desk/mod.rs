@@ -268,6 +268,7 @@ impl Desk {
             self.awake.insert(number);
         }
         self.exits.awake = true;
+        self.weigh_given_up(now);
         self.tick_exits(now);
         self.tick_reconciliation(now);
         self.tick_polls(now);

@@ -1,7 +1,7 @@
 //! What orders under way may still change of the exposure: openings add to it, closings take away
 //! what balances others.
 
-use rawe_core::{ClientOrderId, Direction, Purpose, Symbol};
+use rawe_core::{ClientOrderId, Direction, Purpose, Symbol, Timestamp};
 use rust_decimal::Decimal;
 
 use crate::broker::Amount;
@@ -11,8 +11,12 @@ use crate::desk::folding::notional_of;
 use crate::desk::orders::LiveOrder;
 
 impl LiveOrder {
-    /// USD that an opening may still put in.
-    fn left_to_open(&self) -> Decimal {
+    /// USD that an opening may still put in, at this price where none was known before.
+    pub(crate) fn left_to_open(&mut self, mark: Decimal) -> Decimal {
+        if self.approved_notional().is_zero() {
+            // Of an earlier start: in units, and no price was known yet.
+            self.notional = notional_of(&self.submission.intent().order, mark);
+        }
         // Units that are left cost what they were approved at, whatever the others have cost.
         let done = match self.submission.intent().order.amount {
             Amount::Notional(_) => self.filled_value,
@@ -41,14 +45,10 @@ impl Desk {
             return;
         };
         let mark = self.books.line(order.asset()).map(Line::mark);
-        if order.approved_notional().is_zero() {
-            // Of an earlier start: in units, and no price was known yet.
-            let sent = &order.submission.intent().order;
-            order.notional = notional_of(sent, mark.unwrap_or_default());
-        }
+        let mark = mark.unwrap_or_default();
         let outstanding = match order.purpose() {
-            Purpose::Open => order.left_to_open(),
-            Purpose::Close => order.left_to_close(mark.unwrap_or_default()),
+            Purpose::Open => order.left_to_open(mark),
+            Purpose::Close => order.left_to_close(mark),
             Purpose::Stop => return,
         };
         let change = outstanding - order.outstanding;
@@ -58,7 +58,8 @@ impl Desk {
     }
 
     /// Weighs all orders anew, once prices are known.
-    pub(crate) fn weigh_orders(&mut self) {
+    pub(crate) fn weigh_orders(&mut self, now: Timestamp) {
+        self.weigh_given_up(now);
         let ids: Vec<ClientOrderId> = self.orders.keys().cloned().collect();
         for id in ids {
             self.weigh_order(&id);

@@ -308,7 +308,7 @@ impl Desk {
         self.take_open_orders(open, now);
         self.drop_dust(now);
         self.compare(true, now);
-        self.weigh_orders();
+        self.weigh_orders(now);
         concerned.extend(self.held.iter().cloned());
         for asset in &concerned {
             self.tell_holding(asset, now);

@@ -19,6 +19,9 @@ use super::{Prices, VIEW_AGE_MAX};
 const HOUR: TimeDelta = TimeDelta::seconds(3_600 - 65);
 const MINUTE: TimeDelta = TimeDelta::seconds(60 - 15);
 
+/// For how long an order that was given up may land, and counts.
+const GIVEN_UP_WATCH: TimeDelta = TimeDelta::minutes(10);
+
 impl Witness {
     /// I5: "caps never exceeded, in-flight and Unknown included". Valued at the prices of the last
     /// minutes that are kindest to the engine, so that a moving price is no violation.
@@ -190,10 +193,12 @@ impl Witness {
                 .by_client_id(other.as_str())
                 .is_some_and(|order| !order.status.is_terminal() || !order.filled.is_zero())
         };
-        // One that was given up, and of which nothing has been told since, nobody can count.
+        // One that was given up long ago, and of which nothing has been told since, nobody can count.
         let given_up = |other: &ClientOrderId| {
             let end = self.resolved.get(other);
+            let decided = self.intents.get(other).map(|intent| intent.decided_at);
             end.is_some_and(|end| !matches!(end, Resolution::Terminal(_)))
+                && decided.is_some_and(|at| now - at >= GIVEN_UP_WATCH)
         };
         let opened = self
             .openings

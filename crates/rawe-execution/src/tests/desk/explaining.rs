@@ -186,6 +186,46 @@ fn an_order_given_up_is_remembered_when_it_was_not_found_again() {
     }
 }
 
+/// What may land counts in the limits as long as it may, over a restart too, and no longer.
+#[test]
+fn an_opening_given_up_counts_while_it_may_land() {
+    for restart in [false, true] {
+        let mut one_an_hour = watched();
+        one_an_hour.new_positions_per_hour = 1;
+        let mut driver = ready_with(one_an_hour.clone());
+        give_up(&mut driver, Purpose::Open);
+        if restart {
+            let (broker, journal) = (driver.broker.clone(), driver.journal.clone());
+            driver = DeskDriver::with(one_an_hour, broker, journal, driver.now);
+            driver.start();
+        }
+        driver.clear();
+        open(&mut driver, "MSFT");
+        assert_eq!(refusals(&driver), [RoundOutcome::CapNewPositions]);
+        assert_eq!(driver.desk.books().gross_notional(), dec("1000"));
+        driver.pass(600);
+        assert_eq!(driver.desk.books().gross_notional(), dec("0"));
+        driver.price(&symbol("MSFT"), dec("100"));
+        open(&mut driver, "MSFT");
+        assert_eq!(line(&driver, "MSFT"), (dec("10"), dec("0")), "{restart}");
+    }
+}
+
+/// It counts once when it has landed, and what it took of the limits is given back at its end.
+#[test]
+fn an_opening_given_up_that_lands_counts_once() {
+    let mut driver = ready_with(watched());
+    let lost = give_up(&mut driver, Purpose::Open);
+    driver.broker.submit_now(&lost);
+    driver.pass(90);
+    assert_eq!(line(&driver, "AAPL"), (dec("10"), dec("0")));
+    assert_eq!(driver.desk.books().gross_notional(), dec("1000"));
+    driver.pass(700);
+    close(&mut driver, "AAPL");
+    driver.pass(30);
+    assert_eq!(driver.desk.books().gross_notional(), dec("0"));
+}
+
 /// The refusal of the second sending says nothing of the first.
 #[test]
 fn an_order_whose_repetition_was_refused_may_land() {
