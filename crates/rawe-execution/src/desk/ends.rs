@@ -144,7 +144,6 @@ impl Desk {
         if self.ended.len() >= ENDED_MAX {
             self.ended.pop_front();
         }
-        self.forget_given_up(order.id());
         let tracker = OrderTracker::new(report);
         self.ended.push_back(EndedOrder { order, tracker });
     }

@@ -30,7 +30,9 @@ pub(crate) struct KnownOrder {
     pub(crate) value: Decimal,
     /// How it ended, if it did: whether it reached the broker.
     pub(crate) ended: Option<bool>,
-    /// Whether it ended without an order at the broker, as far as could be found out.
+    /// How often it was sent, as far as the outcome is on record.
+    sends: u32,
+    /// Whether it ended without an order at the broker as far as could be found out, and may land.
     pub(crate) given_up: bool,
 }
 
@@ -131,6 +133,7 @@ impl Desk {
                     filled: Decimal::ZERO,
                     value: Decimal::ZERO,
                     ended: None,
+                    sends: 0,
                     given_up: false,
                     intent,
                 };
@@ -145,7 +148,12 @@ impl Desk {
             } => {
                 if let Some(order) = folded.orders.get_mut(&client_order_id) {
                     order.ended = Some(matches!(resolution, Resolution::Terminal(_)));
-                    order.given_up = order.ended == Some(false);
+                    order.given_up = match resolution {
+                        Resolution::Terminal(_) => false,
+                        // The refusal of a second sending says nothing of the first.
+                        Resolution::Rejected { .. } => order.sends > 1,
+                        Resolution::NeverSent { .. } => true,
+                    };
                 }
             }
             JournalEntry::Trade(trade) => self.fold_trade(&trade, folded),
@@ -167,10 +175,17 @@ impl Desk {
                 folded.positions.insert(record.asset.clone(), record);
             }
             JournalEntry::Control(record) => self.control.recall(&record),
-            JournalEntry::Submission { .. }
-            | JournalEntry::Report { .. }
-            | JournalEntry::Weights(_)
-            | JournalEntry::Hindsight(_) => {}
+            JournalEntry::Submission {
+                client_order_id,
+                attempt,
+                ..
+            } => {
+                if let Some(order) = folded.orders.get_mut(&client_order_id) {
+                    order.sends = order.sends.max(attempt);
+                }
+            }
+            JournalEntry::Report { .. } | JournalEntry::Weights(_) | JournalEntry::Hindsight(_) => {
+            }
         }
     }
 

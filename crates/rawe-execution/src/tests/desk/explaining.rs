@@ -245,6 +245,23 @@ fn an_order_whose_repetition_was_refused_may_land() {
     assert_eq!(line(&driver, "AAPL"), (dec("10"), dec("0")));
 }
 
+/// What the broker refused at once never lands: it counts in no limit, after a restart neither.
+#[test]
+fn an_opening_refused_at_once_does_not_count() {
+    let mut driver = ready();
+    let poor = crate::broker::Rejection {
+        status: 403,
+        code: None,
+        message: "insufficient buying power".into(),
+    };
+    driver.broker.script([SubmitFault::Refuse(poor)]);
+    open(&mut driver, "AAPL");
+    assert_eq!(refusals(&driver), [RoundOutcome::BrokerRejected]);
+    for driver in [&driver, &restarted(&driver)] {
+        assert_eq!(driver.desk.books().gross_notional(), dec("0"));
+    }
+}
+
 /// A restart does not forget what may still be on its way.
 #[test]
 fn an_order_given_up_is_remembered_over_a_restart() {
