@@ -50,15 +50,14 @@ fn strictness(state: TradingState) -> u8 {
 impl ControlBoard {
     /// Takes a word; says whether it changed anything.
     fn say(&mut self, source: ControlSource, word: Word) -> bool {
-        if word.state == TradingState::Active && source == ControlSource::Bus {
-            self.words.remove(&ControlSource::Signal);
-        }
+        let resumes = word.state == TradingState::Active && source == ControlSource::Bus;
+        let took_back = resumes && self.words.remove(&ControlSource::Signal).is_some();
         let same = self
             .words
             .get(&source)
             .is_some_and(|before| (before.state, before.flatten) == (word.state, word.flatten));
         self.words.insert(source, word);
-        !same
+        took_back || !same
     }
 
     /// Takes a line of an earlier start's journal.

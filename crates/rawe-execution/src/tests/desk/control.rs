@@ -74,6 +74,19 @@ fn a_halt_and_a_reduce_outlive_a_restart_until_resumed() {
     );
 }
 
+/// The bus takes a signal back although its own word stays what it was.
+#[test]
+fn a_second_resume_outlives_a_restart_too() {
+    let mut driver = ready();
+    say(&mut driver, ControlSource::Bus, TradingState::Halted);
+    say(&mut driver, ControlSource::Bus, TradingState::Active);
+    say(&mut driver, ControlSource::Signal, TradingState::Halted);
+    say(&mut driver, ControlSource::Bus, TradingState::Active);
+    for driver in [&driver, &restarted(&driver)] {
+        assert_eq!(driver.desk.state(), (TradingState::Active, String::new()));
+    }
+}
+
 #[test]
 fn repeated_words_are_not_put_on_record_again() {
     let mut driver = ready();
