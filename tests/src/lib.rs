@@ -26,6 +26,8 @@ mod old_journal;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod path_bench;
+#[cfg(test)]
 mod recording;
 #[cfg(test)]
 mod replay;

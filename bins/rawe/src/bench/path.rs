@@ -1,14 +1,17 @@
 //! `rawe bench path`: how long it takes from the vote that completes a quorum to the order's arrival
 //! at the broker, on loopback; beside a bare relay in the same run.
 //!
-//! The relay is the floor: it parses nothing, checks nothing, counts to three and posts. Both are
-//! processes of their own, between the same private Redis and the same order endpoint, in turn.
+//! The relay is the floor: it parses nothing, checks nothing, counts to three and posts. With
+//! `--packages` there is a second one, which does as little with the libraries that the engine is
+//! built of. All are processes of their own, between the same private Redis and the same order
+//! endpoint, in turn.
 
 mod board;
 mod endpoint;
 mod figures;
 mod heart;
 mod load;
+mod packages;
 mod relay;
 mod subject;
 mod wire;
@@ -45,6 +48,7 @@ const IN_FLIGHT: u64 = 400;
 #[command(after_help = "Examples:\n  \
     rawe bench path\n  \
     rawe bench path --durability written --secs 3 --runs 1          a first look, a minute\n  \
+    rawe bench path --packages                                      what the libraries alone cost\n  \
     rawe bench path --votes 5 --rate 5000 --json > path.json\n\n\
     Absolute figures depend on the machine and on what else it does: read the ratios to the relay, \
     which ran in turn with the engine. It needs redis-server, and sends nothing beyond this machine.")]
@@ -64,6 +68,9 @@ pub(crate) struct PathArgs {
     /// What the journal must survive before an order leaves
     #[arg(long, value_enum, value_name = "MODE", default_value_t = DurabilityMode::Both)]
     durability: DurabilityMode,
+    /// Measure a second relay as well, made of the engine's libraries: redis, serde_json, reqwest
+    #[arg(long)]
+    packages: bool,
     /// Configuration of the engine; limits must be raised far, as in config/bench.toml
     #[arg(long, value_name = "FILE", default_value = "config/bench.toml")]
     config: PathBuf,
@@ -139,16 +146,19 @@ fn measure(
     roster: &Roster,
     folder: &std::path::Path,
 ) -> anyhow::Result<PathReport> {
-    let mut kinds = vec![(Kind::Relay, args.config.clone(), "the relay".to_owned())];
+    let mut kinds = vec![(Kind::Relay, args.config.clone())];
+    if args.packages {
+        kinds.push((Kind::Packages, args.config.clone()));
+    }
     for mode in args.durability.modes() {
         let config = subject::configuration(&args.config, mode, folder)?;
-        kinds.push((Kind::Engine(mode), config, format!("the engine, {mode}")));
+        kinds.push((Kind::Engine(mode), config));
     }
     let server = Server::start(folder)?;
     let mut report = PathReport::new(args.rate, args.votes);
     for run in 0..args.runs {
-        for (kind, config, subject) in &kinds {
-            let name = format!("run {} of {}, {subject}", run + 1, args.runs);
+        for (kind, config) in &kinds {
+            let name = format!("run {} of {}, {kind}", run + 1, args.runs);
             let figures = one_run(args, roster, &server, *kind, config, folder)
                 .with_context(|| format!("measuring {name}"))?;
             eprintln!("{name}: {}", figures.line());

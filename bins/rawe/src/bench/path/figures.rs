@@ -1,4 +1,4 @@
-//! The figures of `rawe bench path`: each part of each run, and the ratios of engine to relay.
+//! The figures of `rawe bench path`: each part of each run, and the ratios to the relay's.
 
 use serde::Serialize;
 
@@ -84,19 +84,20 @@ pub(super) struct PathReport {
     rate: f64,
     votes: u8,
     relay: Vec<SubjectRun>,
-    engines: Vec<EngineRuns>,
+    compared: Vec<Compared>,
 }
 
-/// The engine's runs in one mode of its journal.
+/// The runs of what is measured beside the relay: the engine in one mode of its journal, or the
+/// relay of the packages.
 #[derive(Clone, Debug, Serialize)]
-struct EngineRuns {
-    durability: &'static str,
+struct Compared {
+    subject: String,
     runs: Vec<SubjectRun>,
-    /// Of engine to relay, by figure.
+    /// Of it to the relay, by figure.
     ratios: Vec<Ratio>,
 }
 
-/// How many times the relay's figure the engine's is.
+/// How many times the relay's figure another one's is.
 #[derive(Clone, Debug, Serialize)]
 struct Ratio {
     figure: &'static str,
@@ -137,16 +138,16 @@ impl Row {
         best.copied()
     }
 
-    fn ratio(&self, relay: &[SubjectRun], engine: &[SubjectRun]) -> Ratio {
-        let (relay, engine) = (self.of(relay), self.of(engine));
-        let pairs = relay.iter().zip(&engine);
-        let ratios: Vec<f64> = pairs.map(|(relay, engine)| engine / relay).collect();
-        let best = self.best(&engine).zip(self.best(&relay));
+    fn ratio(&self, relay: &[SubjectRun], other: &[SubjectRun]) -> Ratio {
+        let (relay, other) = (self.of(relay), self.of(other));
+        let pairs = relay.iter().zip(&other);
+        let ratios: Vec<f64> = pairs.map(|(relay, other)| other / relay).collect();
+        let best = self.best(&other).zip(self.best(&relay));
         let finite = |value: f64| value.is_finite().then_some(value);
         Ratio {
             figure: self.name,
             median: median(&ratios).and_then(finite),
-            best: best.and_then(|(engine, relay)| finite(engine / relay)),
+            best: best.and_then(|(other, relay)| finite(other / relay)),
         }
     }
 }
@@ -177,31 +178,32 @@ impl PathReport {
             rate,
             votes,
             relay: Vec::new(),
-            engines: Vec::new(),
+            compared: Vec::new(),
         }
     }
 
     pub(super) fn add(&mut self, kind: Kind, run: SubjectRun) {
-        let durability = match kind {
-            Kind::Relay => return self.relay.push(run),
-            Kind::Engine(durability) => durability,
-        };
-        let same = |engine: &&mut EngineRuns| engine.durability == durability;
-        match self.engines.iter_mut().find(same) {
-            Some(engine) => engine.runs.push(run),
-            None => self.engines.push(EngineRuns {
-                durability,
+        if kind == Kind::Relay {
+            return self.relay.push(run);
+        }
+        let subject = kind.to_string();
+        let place = self.compared.iter().position(|of| of.subject == subject);
+        match place.and_then(|place| self.compared.get_mut(place)) {
+            Some(compared) => compared.runs.push(run),
+            None => self.compared.push(Compared {
+                subject,
                 runs: vec![run],
                 ratios: Vec::new(),
             }),
         }
-        for engine in &mut self.engines {
-            let ratios = ROWS.iter().map(|row| row.ratio(&self.relay, &engine.runs));
-            engine.ratios = ratios.collect();
+        for compared in &mut self.compared {
+            let rows = ROWS.iter();
+            let ratios = rows.map(|row| row.ratio(&self.relay, &compared.runs));
+            compared.ratios = ratios.collect();
         }
     }
 
-    /// For each mode medians [least .. most] of relay and engine, and their ratios.
+    /// For each subject medians [least .. most] of the relay and of it, and their ratios.
     pub(super) fn table(&self) -> String {
         let mut text = format!(
             "{} messages/s, {} votes a round, {} runs in turn; median [least .. most]\n",
@@ -209,33 +211,29 @@ impl PathReport {
             self.votes,
             self.relay.len()
         );
-        for engine in &self.engines {
+        for compared in &self.compared {
             text += &format!(
                 "\n{:<34} {:>23} {:>23} {:>7} {:>7}\n",
-                format!("journal {}", engine.durability),
-                "relay",
-                "engine",
-                "ratio",
-                "of best"
+                compared.subject, "the relay", "this", "ratio", "of best"
             );
-            for (row, ratio) in ROWS.iter().zip(&engine.ratios) {
+            for (row, ratio) in ROWS.iter().zip(&compared.ratios) {
                 text += &format!(
                     "{:<34} {:>23} {:>23} {:>7} {:>7}\n",
                     row.name,
                     spread(&row.of(&self.relay)),
-                    spread(&row.of(&engine.runs)),
+                    spread(&row.of(&compared.runs)),
                     times(ratio.median),
                     times(ratio.best)
                 );
             }
-            text += &engine.closing();
+            text += &compared.closing();
         }
         text
     }
 }
 
-impl EngineRuns {
-    /// What the engine is compared with itself, and what must not be.
+impl Compared {
+    /// What it is compared with itself, and what must not be.
     fn closing(&self) -> String {
         let held: Vec<f64> = self.runs.iter().filter_map(held_ratio).collect();
         let runs = self.runs.iter();
@@ -324,19 +322,21 @@ mod tests {
         report.add(Kind::Engine("synced"), run.clone());
         report.add(Kind::Relay, run.clone());
         report.add(Kind::Engine("written"), faster);
-        report.add(Kind::Engine("synced"), run);
+        report.add(Kind::Engine("synced"), run.clone());
+        report.add(Kind::Packages, run);
         let table = report.table();
         assert!(
             table.contains("journal written") && table.contains("journal synced"),
             "{table}"
         );
+        assert!(table.contains("relay of the packages"), "{table}");
         assert!(table.contains("without a quorum: 0"), "{table}");
-        let written = &report.engines[0];
+        let written = &report.compared[0];
         assert_eq!(written.runs.len(), 2);
         let best = |place: usize| written.ratios[place].best.unwrap();
         // The best is the least time, and the most messages.
         assert!(near(best(0), 0.5) && near(best(3), 2.0), "{table}");
-        assert!(near(report.engines[1].ratios[0].best.unwrap(), 1.0));
-        assert!(report.engines[1].ratios[8].best.unwrap() > 0.99);
+        assert!(near(report.compared[1].ratios[0].best.unwrap(), 1.0));
+        assert!(report.compared[1].ratios[8].best.unwrap() > 0.99);
     }
 }

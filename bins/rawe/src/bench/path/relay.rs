@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 
 use super::endpoint::text_of;
+use super::packages;
 use super::wire::{Replies, command, connect};
 
 /// What the relay is told; not for people.
@@ -12,17 +13,23 @@ use super::wire::{Replies, command, connect};
 pub(crate) struct RelayArgs {
     /// Port of Redis on this machine
     #[arg(long)]
-    redis_port: u16,
+    pub(super) redis_port: u16,
     /// Port of the order endpoint on this machine
     #[arg(long)]
-    endpoint_port: u16,
+    pub(super) endpoint_port: u16,
     /// Channel to listen to
     #[arg(long)]
-    channel: String,
+    pub(super) channel: String,
+    /// Relay with the engine's libraries
+    #[arg(long)]
+    packages: bool,
 }
 
 /// Relays until Redis closes the connection.
 pub(crate) fn relay(args: &RelayArgs) -> anyhow::Result<()> {
+    if args.packages {
+        return packages::relay(args);
+    }
     let mut endpoint = connect(args.endpoint_port)?;
     let mut answers = endpoint.try_clone()?;
     // Answers are read away, so that the endpoint never waits.

@@ -1,6 +1,7 @@
-//! The processes of a measurement: a private Redis, and in turn the relay and the engine, both
+//! The processes of a measurement: a private Redis, and in turn the relays and the engine, all
 //! started from this very program. What they cost is read from /proc.
 
+use std::fmt;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -112,15 +113,18 @@ fn end(child: &mut Child) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Relay,
+    /// A relay made of the engine's libraries.
+    Packages,
     /// With a journal of this durability.
     Engine(&'static str),
 }
 
-impl Kind {
-    pub(super) fn name(self) -> &'static str {
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Relay => "relay",
-            Self::Engine(_) => "engine",
+            Self::Relay => f.write_str("the relay"),
+            Self::Packages => f.write_str("the relay of the packages"),
+            Self::Engine(durability) => write!(f, "the engine, journal {durability}"),
         }
     }
 }
@@ -139,14 +143,15 @@ impl Subject {
         config: &Path,
         folder: &Path,
     ) -> anyhow::Result<Self> {
-        let log = folder.join(format!("{}.log", kind.name()));
+        let log = folder.join("subject.log");
         let file = std::fs::File::create(&log)?;
         let mut command = Command::new(std::env::current_exe()?);
         match kind {
-            Kind::Relay => command
+            Kind::Relay | Kind::Packages => command
                 .args(["bench", "relay", "--channel", SIGNAL_CHANNEL])
                 .args(["--redis-port", &server.port.to_string()])
-                .args(["--endpoint-port", &endpoint.to_string()]),
+                .args(["--endpoint-port", &endpoint.to_string()])
+                .args((kind == Kind::Packages).then_some("--packages")),
             Kind::Engine(_) => {
                 let journal = folder.join("journal");
                 if journal.exists() {
@@ -179,7 +184,7 @@ impl Subject {
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()
-            .with_context(|| format!("starting the {}", kind.name()))?;
+            .with_context(|| format!("starting {kind}"))?;
         let mut subject = Self { child, log };
         let deadline = Instant::now() + START_LIMIT;
         while server.listeners()? == 0 {
