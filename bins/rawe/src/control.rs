@@ -253,8 +253,7 @@ fn as_text(command: ControlCommand, outcome: &Outcome) -> String {
             path.display()
         )),
         (_, Some(Ok(path))) => lines.push(format!("there is no file {} any more", path.display())),
-        (_, Some(Err(error))) => lines.push(format!("no HALT file: {error}")),
-        (_, None) => {}
+        (_, Some(Err(_)) | None) => {}
     }
     match &outcome.bus {
         Ok(()) if outcome.confirmed => {
@@ -266,6 +265,14 @@ fn as_text(command: ControlCommand, outcome: &Outcome) -> String {
             engine_text(outcome)
         )),
         Err(error) => lines.push(format!("Redis was not told: {error}")),
+    }
+    // After what the engine says: where it has confirmed, no file is needed.
+    match (command, &outcome.file) {
+        (ControlCommand::Halt, Some(Err(error))) => {
+            lines.push(format!("no HALT file was written: {error}"));
+        }
+        (_, Some(Err(error))) => lines.push(format!("no HALT file was removed: {error}")),
+        (_, Some(Ok(_)) | None) => {}
     }
     lines.push(String::new());
     lines.join("\n")
@@ -356,6 +363,26 @@ mod tests {
                 !confirms(&beat(state, detail, earlier), command, said_at),
                 "{word}"
             );
+        }
+    }
+
+    #[test]
+    fn what_the_engine_confirms_is_said_before_a_file_that_could_not_be_written() {
+        let halted = beat(ProcessState::Halted, "drill", Timestamp::UNIX_EPOCH);
+        for (bus, first) in [
+            (Ok(()), "the engine confirms: halted, drill"),
+            (Err("no answer".to_owned()), "Redis was not told: no answer"),
+        ] {
+            let outcome = Outcome {
+                file: Some(Err("no journal here".to_owned())),
+                confirmed: bus.is_ok(),
+                bus,
+                engine: Some(halted.clone()),
+            };
+            let text = as_text(ControlCommand::Halt, &outcome);
+            let lines: Vec<&str> = text.lines().collect();
+            let second = "no HALT file was written: no journal here";
+            assert_eq!(lines, [first, second]);
         }
     }
 
