@@ -106,7 +106,7 @@ pub(crate) async fn control(command: ControlCommand, args: ControlArgs) -> anyho
     if args.json {
         println!("{}", as_json(command, &outcome));
     } else {
-        print!("{}", as_text(command, &outcome));
+        print!("{}", as_text(command, &outcome, said_at));
     }
     let halted_by_file = command == ControlCommand::Halt && matches!(outcome.file, Some(Ok(_)));
     if outcome.confirmed || halted_by_file {
@@ -237,15 +237,19 @@ fn confirms(beat: &Heartbeat, command: ControlCommand, said_at: Timestamp) -> bo
     beat.at >= said_at && shows
 }
 
-fn engine_text(outcome: &Outcome) -> String {
+fn engine_text(outcome: &Outcome, said_at: Timestamp) -> String {
     match &outcome.engine {
+        Some(beat) if !beat.is_alive(said_at) => {
+            let at = journal::time_text(beat.at);
+            format!("silent, its last heartbeat is of {at} UTC")
+        }
         Some(beat) if beat.detail.is_empty() => format!("{:?}", beat.state).to_lowercase(),
         Some(beat) => format!("{:?}, {}", beat.state, beat.detail).to_lowercase(),
         None => "unknown, there is no heartbeat of it".to_owned(),
     }
 }
 
-fn as_text(command: ControlCommand, outcome: &Outcome) -> String {
+fn as_text(command: ControlCommand, outcome: &Outcome, said_at: Timestamp) -> String {
     let mut lines = Vec::new();
     match (command, &outcome.file) {
         (ControlCommand::Halt, Some(Ok(path))) => lines.push(format!(
@@ -257,12 +261,13 @@ fn as_text(command: ControlCommand, outcome: &Outcome) -> String {
     }
     match &outcome.bus {
         Ok(()) if outcome.confirmed => {
-            lines.push(format!("the engine confirms: {}", engine_text(outcome)));
+            let engine = engine_text(outcome, said_at);
+            lines.push(format!("the engine confirms: {engine}"));
         }
         Ok(()) => lines.push(format!(
             "{} was said over Redis, the engine does not confirm it; it is {}",
             name(command),
-            engine_text(outcome)
+            engine_text(outcome, said_at)
         )),
         Err(error) => lines.push(format!("Redis was not told: {error}")),
     }
@@ -367,19 +372,32 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_confirms_is_said_before_a_file_that_could_not_be_written() {
-        let halted = beat(ProcessState::Halted, "drill", Timestamp::UNIX_EPOCH);
-        for (bus, first) in [
-            (Ok(()), "the engine confirms: halted, drill"),
-            (Err("no answer".to_owned()), "Redis was not told: no answer"),
-        ] {
+    fn the_engine_is_told_of_before_a_file_that_could_not_be_written() {
+        let said_at = Timestamp::UNIX_EPOCH + chrono::TimeDelta::days(1);
+        let cases = [
+            (Ok(()), said_at, true, "the engine confirms: halted, drill"),
+            (
+                Ok(()),
+                Timestamp::UNIX_EPOCH,
+                false,
+                "halt was said over Redis, the engine does not confirm it; it is silent, its last \
+                 heartbeat is of 1970-01-01 00:00:00 UTC",
+            ),
+            (
+                Err("no answer".to_owned()),
+                said_at,
+                false,
+                "Redis was not told: no answer",
+            ),
+        ];
+        for (bus, heard_at, confirmed, first) in cases {
             let outcome = Outcome {
                 file: Some(Err("no journal here".to_owned())),
-                confirmed: bus.is_ok(),
                 bus,
-                engine: Some(halted.clone()),
+                engine: Some(beat(ProcessState::Halted, "drill", heard_at)),
+                confirmed,
             };
-            let text = as_text(ControlCommand::Halt, &outcome);
+            let text = as_text(ControlCommand::Halt, &outcome, said_at);
             let lines: Vec<&str> = text.lines().collect();
             let second = "no HALT file was written: no journal here";
             assert_eq!(lines, [first, second]);
