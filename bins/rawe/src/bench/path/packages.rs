@@ -1,7 +1,7 @@
 //! The floor of the packages: a relay that reads votes, asks what may be done with an asset at its first
 //! vote, and posts the order at its third, with the libraries that the engine is built of. It decides
 //! nothing, checks nothing and writes nothing down: what it costs beyond the bare relay is redis,
-//! serde_json, tokio and reqwest, and no engine that stands on them can cost less.
+//! serde_json, tokio and reqwest, and an engine that stands on them can hardly cost less.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,8 +16,9 @@ use tokio::sync::Semaphore;
 
 use super::relay::RelayArgs;
 
-/// Requests of each kind under way at most, as in the engine: more only open more connections.
+/// Reads under way at most, as in the engine: more only open more connections.
 const READS_MAX: usize = 8;
+/// Orders under way at most, as in the engine.
 const WRITES_MAX: usize = 64;
 
 /// A vote as the original format has it, with what a decision needs of it.
